@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A volume of this machine: one vtable, one file per kind. Nothing above asks which kind it has.
+ *
+ * A cut of a volume is known by its token: one line of text, made by the kind, that says what holds
+ * the cut and proves that it still holds the same data. For a thin volume it is
+ *   thin:LV_UUID:THIN_ID:CREATION_TIME:ROOT:MAPPED
+ * of the slot (design note in thin.c). Tokens are stored in the bitmap log and in the state, and
+ * compared only by the kind. A token whose data is gone or altered is "not held".
+ *
+ * Life at the source:  open, prepare, [cut_group: allot, freeze, snap, thaw, proof], changes,
+ *                      map + reader, release of the older cut.
+ * Life at the target:  open, prepare, hold, (writes into fd), commit, release of older cuts, drop.
+ */
+#ifndef VOLUME_H
+#define VOLUME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bset.h"
+#include "cleanup.h"
+#include "err.h"
+
+#define VOLUME_NAME_MAX  256
+#define VOLUME_TOKEN_MAX 256
+#define VOLUME_UUID_MAX  64
+
+enum volume_role { VOLUME_SOURCE, VOLUME_TARGET };
+
+struct volume_ops;
+
+/* The part that all kinds share; a kind embeds it as its first member. */
+struct volume {
+	const struct volume_ops *ops;
+	enum volume_role role;
+	char name[VOLUME_NAME_MAX]; /* as the administrator names it: vg/lv, or a path */
+	char uuid[VOLUME_UUID_MAX]; /* of the volume itself, never of its name */
+	char partnership[33];       /* id of the partnership, for tags */
+	uint64_t size;              /* bytes */
+	uint32_t block_size;        /* bytes: granularity of changed-block sets */
+};
+
+enum volume_extent { VOLUME_DATA, VOLUME_HOLE }; /* a hole reads as zeros and holds no space */
+
+/* Called with maximal ranges in ascending order, in bytes, clipped to the size of the cut.
+ * Non-zero ends the walk and becomes its result. */
+typedef int volume_extent_fn(void *arg, enum volume_extent kind, uint64_t offset, uint64_t length);
+
+/* Result of changes(). */
+enum volume_changes { VOLUME_CHANGES_OK = 0, VOLUME_CHANGES_DOUBT = 1 };
+
+struct volume_health {
+	double data_percent, meta_percent;     /* of the pool; < 0: not applicable */
+	double threshold;                      /* percent beyond which no new cut is made */
+	uint64_t snapshots, snapshots_max;     /* the pool's lifetime budget (2^24) */
+	bool cut_refused;                      /* a cut now would be refused; cause says why */
+	char cause[256];                       /* empty: nothing to report */
+	char remedy[256];
+};
+
+struct volume_ops {
+	const char *kind;
+
+	/* Finds the volume by name. -1: not there, or not of this kind. */
+	int (*open)(struct volume *v, struct err *e);
+	void (*close)(struct volume *v); /* releases everything, keeps the data; v is freed by volume_free */
+
+	/* Makes what cuts need (slots by LVM), so that keep cuts and one more fit; mends what a crash
+	 * left. tokens: the cuts that count; any other slot content is garbage and is freed. */
+	int (*prepare)(struct volume *v, const char *const *tokens, unsigned ntokens, unsigned keep,
+		       struct err *e);
+	/* Health of the storage below: called often, takes no LVM lock, blocks on nothing. */
+	int (*health)(struct volume *v, struct volume_health *h, struct err *e);
+
+	/* The five steps of a cut, called by cut.c for all volumes of a group, step by step.
+	 * Between freeze and thaw: no exec, no allocation, no log. */
+	int (*allot)(struct volume *v, struct err *e); /* choose and empty the free slot */
+	int (*freeze)(struct volume *v, struct err *e);
+	int (*snap)(struct volume *v, struct err *e);
+	int (*thaw)(struct volume *v, struct err *e); /* idempotent */
+	/* Proves on disk that the cut exists and names it. */
+	int (*proof)(struct volume *v, char token[static VOLUME_TOKEN_MAX], struct err *e);
+	/* A command line for the watchdog process: what thaw does, by itself. */
+	int (*thaw_words)(struct volume *v, char *out, size_t size, struct err *e);
+
+	/* 1: the data of this cut is still here, unaltered; name (may be NULL) gets what holds it.
+	 * 0: it is not; why (size bytes, may be NULL) says what is wrong. -1: cannot tell. */
+	int (*held)(struct volume *v, const char *token, char name[static VOLUME_NAME_MAX], char *why,
+		    size_t size, struct err *e);
+	/* Adds to set every block that may differ between two cuts. VOLUME_CHANGES_DOUBT when that
+	 * cannot be trusted (rule 2): e then says why, and the caller ships everything. */
+	int (*changes)(struct volume *v, const char *from, const char *to, struct bset *set,
+		       struct err *e);
+	/* Data and holes of a cut within [offset, offset+length). */
+	int (*map)(struct volume *v, const char *token, uint64_t offset, uint64_t length,
+		   volume_extent_fn *fn, void *arg, struct err *e);
+	/* A descriptor to read the cut with O_DIRECT; nothing of it is left behind when it is closed,
+	 * also by a crash. */
+	int (*reader)(struct volume *v, const char *token, struct err *e);
+	/* The cut is no longer needed: its space comes back, the slot stays. */
+	int (*release)(struct volume *v, const char *token, struct err *e);
+
+	/* Target only. hold: checks rule 3 (not mounted, not open, unchanged since the commit named by
+	 * token, NULL: nothing committed yet; with may_differ an unfinished cut may have been written)
+	 * and gives a descriptor opened O_DIRECT|O_EXCL for writing. unhold closes it and makes the
+	 * volume inactive again. */
+	int (*hold)(struct volume *v, const char *committed, bool may_differ, int *fd, struct err *e);
+	int (*unhold)(struct volume *v, struct err *e);
+	/* Brings the head back to exactly the cut named: O(1). Not while held. */
+	int (*rewind)(struct volume *v, const char *token, struct err *e);
+	/* The destination grows before a larger cut is applied. Not while held. */
+	int (*grow)(struct volume *v, uint64_t size, struct err *e);
+
+	/* Removes every slot and tag of this partnership. The volume itself stays. */
+	int (*drop)(struct volume *v, struct err *e);
+};
+
+/* Opens by name; the kind is found by what the name names. The caller frees it. NULL on failure. */
+struct volume *volume_open(const char *name, enum volume_role role, const char *partnership,
+			   struct err *e);
+void volume_free(struct volume *v);
+DEFINE_FREEP(volume_free, struct volume);
+
+/* Checks what create must know before anything is written to a target (libblkid, mounts, holders).
+ * ERR_REFUSED names what is there. */
+int volume_check_target(const char *name, bool overwrite, struct err *e);
+
+#endif

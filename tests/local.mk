@@ -1,0 +1,1 @@
+# tests; one fragment per area below tests/
