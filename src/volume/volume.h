@@ -91,8 +91,9 @@ struct volume_ops {
 	 * cannot be trusted (rule 2): e then says why, and the caller ships everything. */
 	int (*changes)(struct volume *v, const char *from, const char *to, struct bset *set,
 		       struct err *e);
-	/* Data and holes of a cut within [offset, offset+length). */
-	int (*map)(struct volume *v, const char *token, uint64_t offset, uint64_t length,
+	/* Data and holes of a cut, of the blocks in set only (NULL: of all), from byte offset on. One
+	 * walk: the cost follows the set, not the volume. */
+	int (*map)(struct volume *v, const char *token, const struct bset *set, uint64_t offset,
 		   volume_extent_fn *fn, void *arg, struct err *e);
 	/* A descriptor to read the cut with O_DIRECT; nothing of it is left behind when it is closed,
 	 * also by a crash. */

@@ -1,0 +1,1 @@
+# the kernel lab and the tests that run in it
