@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ json_t *js_parse(const void *text, size_t n, const char *what, struct err *e)
 	else
 		return j;
 	json_decref(j);
+	errno = EINVAL; /* callers tell a missing file by ENOENT */
 	return NULL;
 }
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* srsync COMMAND: finds the command, prints its error once, turns it into an exit code. */
+#include <config.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "ui.h"
+
+static void usage(FILE *f)
+{
+	fputs("usage: srsync [--confdir DIR] [--statedir DIR] [--verbose] COMMAND ...\n\n", f);
+	for (int plumbing = 0; plumbing < 2; plumbing++) {
+		if (plumbing)
+			fputs("\nplumbing:\n", f);
+		for (const struct ui_entry *c = ui_commands; c->name; c++)
+			if (c->plumbing == plumbing)
+				fprintf(f, "  %-8s %s\n", c->name, c->help);
+	}
+	fputs("\nsrsync COMMAND --help explains one; srsync(8) explains all.\n", f);
+}
+
+/* Takes the global options out of argv, wherever they stand; the new argc, or -1. */
+static int global_options(int argc, char **argv, struct err *e)
+{
+	int n = 1;
+
+	for (int i = 1; i < argc; i++) {
+		const char *env = !strncmp(argv[i], "--confdir", 9)    ? "SRSYNC_CONFDIR"
+				  : !strncmp(argv[i], "--statedir", 10) ? "SRSYNC_STATEDIR"
+									: NULL;
+		const char *eq = env ? strchr(argv[i], '=') : NULL;
+
+		if (!strcmp(argv[i], "--verbose"))
+			log_set_level(LOG_LEVEL_DEBUG);
+		else if (!env)
+			argv[n++] = argv[i];
+		else if (!eq && i + 1 == argc)
+			return err_set(e, ERR_USAGE, "%s: the folder is missing", argv[i]);
+		else
+			setenv(env, eq ? eq + 1 : argv[++i], 1);
+	}
+	argv[n] = NULL;
+	return n;
+}
+
+static int run(int argc, char **argv, struct err *e)
+{
+	argc = global_options(argc, argv, e);
+	if (argc < 0)
+		return -1;
+	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
+		usage(argc < 2 ? stderr : stdout);
+		return argc < 2 ? ERR_USAGE : 0;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts(PACKAGE_STRING);
+		return 0;
+	}
+	for (const struct ui_entry *c = ui_commands; c->name; c++)
+		if (!strcmp(c->name, argv[1]))
+			return c->run(argc - 1, argv + 1, e);
+	err_set(e, ERR_USAGE, "there is no command '%s'", argv[1]);
+	return err_hint(e, "srsync --help lists them");
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	r = run(argc, argv, &e);
+	if (r < 0) {
+		fflush(stdout);
+		log_err(LOG_LEVEL_ERROR, &e);
+		return e.code;
+	}
+	if (fflush(stdout) || ferror(stdout)) {
+		fputs("srsync: cannot write to standard output\n", stderr);
+		return ERR_FAILED;
+	}
+	return r;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* statedir/NAME/state.json: the cuts that the destination holds. At the destination it is the truth
+ * (replacing it is the commit); at the source it is what the peer last said, and only shown.
+ *
+ * Invariants:
+ * 1. cuts are in the order of their commit; the last one is the committed cut, base of the next.
+ * 2. At the destination a cut is listed only after its snapshots are proved on disk, and taken off
+ *    the list before its slots are freed: a listed cut is whole for every volume. */
+#ifndef STATE_H
+#define STATE_H
+
+#include "partnership.h"
+
+struct state_cut {
+	char generation[FMT_ID_SIZE];
+	uint64_t seq;
+	int64_t time_ms;      /* of the instant at the source */
+	int64_t committed_ms; /* of the commit at the destination */
+	uint64_t pause_us;
+	unsigned volumes;     /* 0 at the source */
+	struct {
+		char token[VOLUME_TOKEN_MAX];
+		uint64_t size; /* bytes */
+	} volume[PARTNERSHIP_VOLUMES_MAX];
+};
+
+#define STATE_CUTS_MAX (PARTNERSHIP_KEEP_MAX + 1)
+
+struct state {
+	unsigned n;
+	struct state_cut *cut[STATE_CUTS_MAX]; /* owned, oldest first */
+};
+
+void state_free(struct state *s);
+DEFINE_FREEP(state_free, struct state);
+
+struct state *state_load(const struct host *h, const char *name, struct err *e); /* no file: empty */
+int state_save(const struct host *h, const char *name, const struct state *s, struct err *e);
+
+/* The committed cut, or NULL. */
+const struct state_cut *state_newest(const struct state *s);
+/* Appends a copy, dropping the oldest first when the list is full. */
+void state_add(struct state *s, const struct state_cut *c);
+/* Takes cut i off the list. */
+void state_drop(struct state *s, unsigned i);
+const struct state_cut *state_find(const struct state *s, const char *generation, uint64_t seq);
+
+/* {"generation", "seq", "time_ms", ...}: in the file and, with tokens left out, on the wire. */
+json_t *state_cut_json(const struct state_cut *c, bool with_volumes);
+int state_cut_parse(const json_t *j, struct state_cut *c, struct err *e);
+
+#endif
