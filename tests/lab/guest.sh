@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# The lab's guest side: what a test script uses. Sourced first: . "$LAB_LIB/guest.sh"
+# The same script runs in a guest or, in native mode, on devices of a real machine.
+#
+# Given by the runner: LAB_DISKS (and DISK1 DISK2 ...), LAB_SHARED (folder seen by the host and all
+# guests), LAB_BOOT (1, 2 ... after power cuts), LAB_MODE (guest | native), SRSYNC, SRSYNC_FAULT_BIN.
+# LAB_RUN is a scratch folder that a reboot empties.
+
+LAB_RUN=${LAB_RUN:-/run/lab}
+export LVM_SYSTEM_DIR=$LAB_RUN/lvm
+mkdir -p "$LVM_SYSTEM_DIR"
+lab_passed=0 lab_failed=0
+declare -A lab_serving=() # host -> process id of its srsync serve
+declare -A lab_uts=()     # host -> folder of its namespaces and settings
+lab_i=0
+for lab_disk in $LAB_DISKS; do
+	lab_i=$((lab_i + 1))
+	declare "DISK$lab_i=$lab_disk"
+done
+
+# --- results ---------------------------------------------------------------------------------
+
+# ok WHAT COMMAND...: the command must succeed. fails STATUS WHAT COMMAND...: it must end with STATUS.
+ok()
+{
+	fails 0 "$@"
+}
+
+fails()
+{
+	local want=$1 what=$2 got
+
+	shift 2
+	"$@"
+	got=$?
+	if [ "$got" = "$want" ]; then
+		lab_passed=$((lab_passed + 1))
+		echo "ok: $what"
+		return 0
+	fi
+	lab_failed=$((lab_failed + 1))
+	echo "NOT OK: $what: status $got, not $want, of: $*"
+	return 1
+}
+
+# must WHAT COMMAND...: as ok, but the rest makes no sense without it
+must()
+{
+	ok "$@" || exit 1
+}
+
+goal()
+{
+	echo "Goal: $*"
+}
+
+skip()
+{
+	echo "SKIP: $*"
+	exit 77
+}
+
+need() # COMMAND...
+{
+	local c
+
+	for c; do
+		command -v "$c" >/dev/null || skip "$c is missing"
+	done
+}
+
+need_module()
+{
+	local m
+
+	for m; do
+		modprobe -q "$m" || skip "this kernel has no $m"
+	done
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.2
+	done
+}
+
+# The script's last words; a script that checked nothing has failed.
+lab_finish()
+{
+	local status=$?
+
+	trap - EXIT
+	lab_stop_all
+	[ "$LAB_MODE" = native ] && native_clean
+	if [ "$status" = 0 ]; then
+		[ "$lab_failed" = 0 ] && [ "$lab_passed" -gt 0 ] || status=1
+	fi
+	[ "$status" = 77 ] || echo "lab: $lab_passed ok, $lab_failed not ok, status $status"
+	exit "$status"
+}
+trap lab_finish EXIT
+trap 'exit 143' TERM INT
+
+# --- power and other guests ------------------------------------------------------------------
+
+# The whole machine loses power and boots again with the same disks; SCRIPT starts anew, LAB_BOOT
+# one higher. What runs in the background runs on until the cut.
+power_cut()
+{
+	[ "$LAB_MODE" = guest ] || skip "no power cut on a real machine"
+	: >"$LAB/cut"
+	while :; do sleep 1; done
+}
+
+# tell FILE [TEXT] / hear FILE SECONDS: files between guests, whole or not there
+tell()
+{
+	printf '%s\n' "${2:-}" >"$LAB_SHARED/.$1"
+	sync "$LAB_SHARED/.$1"
+	mv "$LAB_SHARED/.$1" "$LAB_SHARED/$1"
+}
+
+hear()
+{
+	wait_for "$2" test -e "$LAB_SHARED/$1" && cat "$LAB_SHARED/$1"
+}
+
+# --- LVM ---------------------------------------------------------------------------------------
+
+# lvm_devices DIR DEVICE...: an LVM configuration that sees these devices and no others
+lvm_devices()
+{
+	local dir=$1 filter='' udev=0 d
+
+	shift
+	for d; do
+		filter+="\"a|^$d\$|\", "
+	done
+	[ -e /run/udev/control ] && udev=1
+	mkdir -p "$dir"
+	cat >"$dir/lvm.conf" <<-END
+		devices {
+			use_devicesfile = 0
+			obtain_device_list_from_udev = 0
+			external_device_info_source = "none"
+			global_filter = [ $filter"r|.*|" ]
+		}
+		activation { udev_sync = $udev udev_rules = $udev monitoring = 0 }
+		backup { archive = 0 }
+	END
+}
+
+# The devices that hold physical volumes: the disks, unless log_writes put something above one.
+lab_pvs=" $LAB_DISKS "
+lab_pvs_changed()
+{
+	# shellcheck disable=SC2086 # a list of devices
+	lvm_devices "$LVM_SYSTEM_DIR" $lab_pvs
+}
+lab_pvs_changed
+
+make_vg() # VG DEVICE...
+{
+	local vg=$1
+
+	shift
+	if [ -n "$(dmsetup ls 2>/dev/null | grep "^$vg-")" ]; then
+		echo "device-mapper has devices of a group $vg already"
+		return 1
+	fi
+	pvcreate -qff -y "$@" >/dev/null && vgcreate -q "$vg" "$@" >/dev/null
+}
+
+make_pool() # VG SIZE [lvcreate words]: the thin pool VG/pool
+{
+	local vg=$1 size=$2
+
+	shift 2
+	lvcreate -q -y -L "$size" -T "$vg/pool" "$@" >/dev/null
+}
+
+make_volume() # VG NAME SIZE [lvcreate words]: a thin volume
+{
+	local vg=$1 name=$2 size=$3
+
+	shift 3
+	lvcreate -q -y -V "$size" -T "$vg/pool" -n "$name" "$@" >/dev/null
+}
+
+make_thick() # VG NAME SIZE
+{
+	lvcreate -q -y -Wn -L "$3" -n "$2" "$1" >/dev/null
+}
+
+lab_active()
+{
+	[ "$(lvs --noheadings -o lv_active "$1" | tr -d ' ')" = active ]
+}
+
+# same LV LV [BYTES]: equal size (or the first BYTES) and equal bytes, read below the page cache.
+# An inactive one, also one with the skip flag, is activated for the time.
+same()
+{
+	local lv size=() was=() status
+
+	for lv in "$1" "$2"; do
+		was+=("$(lab_active "$lv" && echo yes)")
+		lvchange -q -ay -K "$lv" || return 2
+		size+=("$(blockdev --getsize64 "/dev/$lv")")
+	done
+	if [ -z "${3:-}" ] && [ "${size[0]}" != "${size[1]}" ]; then
+		echo "sizes differ: $1 ${size[0]}, $2 ${size[1]}"
+		status=1
+	else
+		cmp -n "${3:-${size[0]}}" <(dd if="/dev/$1" bs=1M iflag=direct status=none) \
+			<(dd if="/dev/$2" bs=1M iflag=direct status=none)
+		status=$?
+	fi
+	[ -n "${was[0]}" ] || lvchange -q -an "$1"
+	[ -n "${was[1]}" ] || lvchange -q -an "$2"
+	return "$status"
+}
+
+scribble() # FILE OFFSET_KIB LENGTH_KIB: random bytes there, durable
+{
+	dd if=/dev/urandom of="$1" bs=1K seek="$2" count="$3" conv=notrunc,fsync status=none
+}
+
+# fsync_load FILE...: in the background, counter after counter written to every FILE in turn, each
+# durable before the next (load.c). The last counter durable in all: load_acked. The files are made
+# first; a block device is used from its start.
+fsync_load()
+{
+	"$LAB_TOOLS/lab-load" run "$LAB_SHARED/acked" "$@" &
+	lab_load=$!
+	wait_for 10 test -s "$LAB_SHARED/acked"
+}
+
+load_acked()
+{
+	cat "$LAB_SHARED/acked"
+}
+
+load_stop()
+{
+	kill "$lab_load" && wait "$lab_load"
+}
+
+# load_check LEAST FILE...: every file holds an unbroken run of whole records, each is at most one
+# behind the file before it, all are at least at LEAST; prints the counter of the last file.
+load_check()
+{
+	"$LAB_TOOLS/lab-load" check "$@"
+}
+
+# --- loss of unflushed writes ------------------------------------------------------------------
+
+# log_writes NAME DISK LOGDISK: all writes to /dev/mapper/NAME go to DISK and into the log.
+log_writes()
+{
+	need_module dm-log-writes
+	dmsetup create "$1" --table "0 $(blockdev --getsz "$2") log-writes $2 $3" || return 1
+	lab_pvs=${lab_pvs/ $2 / /dev/mapper/$1 }
+	lab_pvs=${lab_pvs/ $3 / }
+	lab_pvs_changed
+}
+
+log_mark() # NAME TEXT: a mark in the log, found again by log_list
+{
+	dmsetup message "$1" 0 mark "$2"
+}
+
+log_end() # NAME DISK: stop logging
+{
+	dmsetup remove "$1"
+	lab_pvs=${lab_pvs/ \/dev\/mapper\/$1 / $2 }
+	lab_pvs_changed
+}
+
+log_list() # LOGDISK: marks as "mark INDEX TEXT", then "entries N ..."
+{
+	"$LAB_TOOLS/lab-replay" list "$1"
+}
+
+# log_replay LOGDISK TARGET N SEED: TARGET as power loss after N entries leaves it: of the writes
+# since the last flush each survives or not, by SEED (replay.c). TARGET is emptied first.
+log_replay()
+{
+	blkdiscard -fz "$2" && "$LAB_TOOLS/lab-replay" replay "$@"
+}
+
+. "$LAB_LIB/hosts.sh"
