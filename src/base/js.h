@@ -13,11 +13,7 @@
 
 #define JS_FILE_MAX (4u << 20) /* bytes; state and configuration files are a few KiB */
 
-static inline void json_decrefp(json_t **j)
-{
-	json_decref(*j);
-}
-#define _cleanup_json_ _cleanup_(json_decrefp)
+#define _cleanup_json_ _cleanup_(json_decrefp) /* from jansson.h */
 
 /* A text of n bytes, which must be one JSON object and nothing else; what names it in errors.
  * The caller owns the result; NULL with e filled on failure. */
