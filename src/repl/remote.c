@@ -169,3 +169,14 @@ struct remote_replica *remote_commit(struct client *c, const char *id, uint64_t 
 	snprintf(path, sizeof(path), "/v1/replicas/%s/cuts/%" PRIu64 "/commit", id, seq);
 	return call(c, "POST", path, NULL, 0, &reply, e) < 0 ? NULL : parse(&reply, e);
 }
+
+json_t *remote_drive(struct client *c, const char *id, const char *command, struct err *e)
+{
+	_cleanup_buf_ struct buf reply = BUF_INIT;
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/v1/partnerships/%s/%s", id, command);
+	if (call(c, "POST", path, NULL, 0, &reply, e) < 0)
+		return NULL;
+	return js_parse(reply.data, reply.len, "the peer's answer", e);
+}

@@ -38,6 +38,9 @@ int remote_segment(struct client *c, const char *id, uint64_t seq, uint64_t numb
 struct remote_replica *remote_commit(struct client *c, const char *id, uint64_t seq,
 				     struct err *e);
 
+/* Has the peer, a source, run "sync", "pause" or "resume"; the object it prints (the caller's). */
+json_t *remote_drive(struct client *c, const char *id, const char *command, struct err *e);
+
 /* The other direction of the same JSON, for the destination's API. received may be NULL. */
 json_t *remote_replica_json(const struct state *s, const char *open_generation, uint64_t open_seq,
 			    const struct bset *received, bool paused);

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "apply.h"
+#include "fault.h"
+#include "io.h"
+#include "log.h"
+#include "remote.h"
+#include "replica_commit.h"
+#include "session.h"
+
+struct replicas {
+	const struct host *host;
+	pthread_mutex_t mutex; /* of the list */
+	struct session *first; /* never shortened while the process lives */
+};
+
+struct replicas *replicas_new(const struct host *h)
+{
+	struct replicas *r = xcalloc(1, sizeof(*r));
+
+	r->host = h;
+	pthread_mutex_init(&r->mutex, NULL);
+	return r;
+}
+
+void replicas_free(struct replicas *r)
+{
+	struct session *next;
+
+	for (struct session *s = r ? r->first : NULL; s; s = next) {
+		next = s->next;
+		session_close(s);
+		pthread_rwlock_destroy(&s->rw);
+		free(s);
+	}
+	free(r);
+}
+
+static struct session *find(struct replicas *r, const char *id)
+{
+	struct session *s;
+
+	pthread_mutex_lock(&r->mutex);
+	for (s = r->first; s && strcmp(s->id, id);)
+		s = s->next;
+	if (!s) {
+		s = xcalloc(1, sizeof(*s));
+		strcpy(s->id, id);
+		s->lock = -1;
+		pthread_rwlock_init(&s->rw, NULL);
+		s->next = r->first;
+		r->first = s;
+	}
+	pthread_mutex_unlock(&r->mutex);
+	s->used_ms = fmt_now_ms();
+	return s;
+}
+
+static void unlockp(pthread_rwlock_t **rw)
+{
+	pthread_rwlock_unlock(*rw);
+}
+#define HELD_UNTIL_RETURN(rw) _cleanup_(unlockp) __attribute__((unused)) pthread_rwlock_t *held_ = rw
+
+static void show_progress(struct session *s)
+{
+	struct progress *p = &s->progress;
+	double secs = (fmt_now_ms() - p->start_ms) / 1e3;
+
+	p->segments = s->segments;
+	p->bytes = s->bytes;
+	p->rate = secs > 0 ? p->bytes / secs : 0;
+	progress_save(s->host, s->p->name, p);
+}
+
+void replicas_tick(struct replicas *r)
+{
+	pthread_mutex_lock(&r->mutex);
+	for (struct session *s = r->first; s; s = s->next) {
+		if (pthread_rwlock_trywrlock(&s->rw))
+			continue;
+		if (s->open && fmt_now_ms() - s->used_ms > REPLICA_IDLE_MS) {
+			log_warn("%s: nothing received for %d s, cut %llu is let go; it can be resumed",
+				 s->p->name, REPLICA_IDLE_MS / 1000, (unsigned long long)s->m->seq);
+			session_close(s);
+		} else if (s->open) {
+			show_progress(s);
+		}
+		pthread_rwlock_unlock(&s->rw);
+	}
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void replica_close(struct replicas *r, const struct partnership *p)
+{
+	struct session *s = find(r, p->id);
+
+	pthread_rwlock_wrlock(&s->rw);
+	session_close(s);
+	pthread_rwlock_unlock(&s->rw);
+}
+
+static json_t *describe(const struct session *s)
+{
+	return remote_replica_json(s->state, s->m ? s->m->generation : "", s->m ? s->m->seq : 0,
+				   s->received ? received_segments(s->received) : NULL, false);
+}
+
+/* What is on disk, when no session has it open. */
+static json_t *describe_closed(const struct host *h, const struct partnership *p, struct err *e)
+{
+	_cleanup_(state_freep) struct state *st = state_load(h, p->name, e);
+	struct session look = {.host = h, .p = (struct partnership *)p, .state = st};
+	_cleanup_(received_freep) struct received *rec = NULL;
+	_cleanup_(manifest_freep) struct manifest *m = NULL;
+	_cleanup_buf_ struct buf frame = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (!st)
+		return NULL;
+	if (io_read_file(session_file(&look, "manifest").s, MANIFEST_FRAME_MAX, &frame,
+			 &ignored) == 0)
+		m = manifest_decode(frame.data, frame.len, &ignored);
+	if (m) {
+		uint8_t digest[RECEIVED_DIGEST];
+
+		manifest_digest(frame.data, frame.len, digest);
+		rec = received_open(session_file(&look, "received").s, digest, SESSION_GRANULE,
+				    false, &ignored);
+	}
+	return remote_replica_json(st, m ? m->generation : "", m ? m->seq : 0,
+				   rec ? received_segments(rec) : NULL,
+				   partnership_paused(h, p->name));
+}
+
+int replica_describe(struct replicas *r, const struct partnership *p, json_t **reply,
+		     struct err *e)
+{
+	struct session *s = find(r, p->id);
+
+	pthread_rwlock_rdlock(&s->rw);
+	*reply = s->open ? describe(s) : describe_closed(r->host, p, e);
+	pthread_rwlock_unlock(&s->rw);
+	return *reply ? 0 : -1;
+}
+
+/* Rule 3: identity before bytes. */
+static int check_identity(const struct session *s, const struct manifest *m, struct err *e)
+{
+	const struct state_cut *c = state_newest(s->state);
+	bool same = c ? m->base_seq == c->seq && !strcmp(m->base_generation, c->generation)
+		      : m->base_seq == 0;
+
+	if (strcmp(m->partnership, s->p->id) || m->volumes != s->p->volumes)
+		return err_set(e, ERR_REFUSED, "rule 3 (identity before bytes): the cut is of another "
+			       "partnership");
+	if (!same) {
+		err_set(e, ERR_REFUSED,
+			"rule 3 (identity before bytes): the cut's base is %llu of generation %.8s, the "
+			"committed cut here is %llu of %.8s", (unsigned long long)m->base_seq,
+			m->base_seq ? m->base_generation : "-",
+			(unsigned long long)(c ? c->seq : 0), c ? c->generation : "-");
+		return err_hint(e, "on the source: srsync sync %s", s->p->name);
+	}
+	for (unsigned i = 0; i < m->volumes; i++) {
+		const struct manifest_volume *mv = &m->volume[i];
+
+		if (strcmp(mv->uuid, s->p->volume[i].uuid))
+			return err_set(e, ERR_REFUSED, "rule 3 (identity before bytes): volume %s has "
+				       "the uuid %s, this partnership is of %s", mv->name, mv->uuid,
+				       s->p->volume[i].uuid);
+		if (!c && !mv->full)
+			return err_set(e, ERR_REFUSED, "rule 3 (identity before bytes): nothing is "
+				       "committed here, the first cut must be whole");
+		if (mv->size < s->v[i]->size) {
+			err_set(e, ERR_REFUSED, "sizes differ: %s has %llu bytes here, %llu at the "
+				"source", s->v[i]->name, (unsigned long long)s->v[i]->size,
+				(unsigned long long)mv->size);
+			return err_hint(e, "a replica never shrinks; make the source as large again");
+		}
+	}
+	return 0;
+}
+
+static int grow(struct session *s, const struct manifest *m, struct err *e)
+{
+	for (unsigned i = 0; i < m->volumes; i++)
+		if (m->volume[i].size > s->v[i]->size &&
+		    s->v[i]->ops->grow(s->v[i], m->volume[i].size, e) < 0)
+			return err_wrap(e, "grow %s", s->v[i]->name);
+	return 0;
+}
+
+/* Rule 4's flush: the data of every head, then the notes about it. */
+static int flush(void *arg, const struct buf *batch, struct err *e)
+{
+	struct session *s = arg;
+
+	for (unsigned i = 0; i < s->p->volumes; i++)
+		if (fdatasync(s->fd[i]) < 0)
+			return err_sys(e, "flush %s", s->v[i]->name);
+	fault("replica.flushed");
+	return received_write(s->received, batch, e);
+}
+
+/* Steps 1 to 4 of replica.h. */
+static int take_up(struct session *s, const void *frame, size_t len, struct err *e)
+{
+	_cleanup_buf_ struct buf old = BUF_INIT;
+	uint8_t digest[RECEIVED_DIGEST];
+	int was_open = session_open_cut(s, &old, e);
+	bool resumed;
+
+	if (was_open < 0)
+		return -1;
+	manifest_digest(frame, len, digest);
+	e->code = ERR_NONE;
+	if (was_open && old.len == len && !memcmp(old.data, frame, len))
+		s->received = received_open(session_file(s, "received").s, digest, SESSION_GRANULE,
+					    false, e);
+	if (e->code != ERR_NONE)
+		return -1;
+	resumed = s->received != NULL;
+	if (!was_open && session_hold(s, false, e) < 0)
+		return -1;
+	if (!resumed) {
+		if (io_mkdirs(session_file(s, "").s, 0700, e) < 0 ||
+		    io_replace(session_file(s, "manifest").s, frame, len, 0600, e) < 0)
+			return -1;
+		fault("replica.begun");
+		if (was_open && session_rewind(s, e) < 0)
+			return -1;
+		fault("replica.rewound");
+		s->received = received_open(session_file(s, "received").s, digest, SESSION_GRANULE,
+					    true, e);
+	}
+	if (!s->received)
+		return -1;
+	return was_open ? session_hold(s, resumed, e) : 0;
+}
+
+static void start_progress(struct session *s)
+{
+	s->segments = bset_count(received_segments(s->received));
+	s->bytes = 0;
+	s->progress = (struct progress){.phase = "receiving",
+					.seq = s->m->seq,
+					.start_ms = fmt_now_ms(),
+					.segments_total = s->m->segments,
+					.bytes_total = s->m->data_bytes};
+}
+
+static int begin(struct session *s, const struct host *h, const struct partnership *p,
+		 const void *frame, size_t len, struct err *e)
+{
+	_cleanup_(manifest_freep) struct manifest *m = manifest_decode(frame, len, e);
+	const struct state_cut *c;
+
+	if (!m)
+		return -1;
+	if (session_open(s, h, p, e) < 0)
+		return -1;
+	c = state_newest(s->state);
+	if (c && c->seq == m->seq && !strcmp(c->generation, m->generation))
+		return 0; /* committed already; the reply says so */
+	if (check_identity(s, m, e) < 0 || grow(s, m, e) < 0 || take_up(s, frame, len, e) < 0)
+		return -1;
+	s->m = TAKE(m);
+	s->durable = durable_new(flush, s);
+	s->open = true;
+	start_progress(s);
+	log_info("%s: receiving cut %llu: %llu segments, %llu of them here already", s->p->name,
+		 (unsigned long long)s->m->seq, (unsigned long long)s->m->segments,
+		 (unsigned long long)s->segments);
+	return 0;
+}
+
+int replica_begin(struct replicas *r, const struct partnership *p, uint64_t seq,
+		  const void *manifest, size_t len, json_t **reply, struct err *e)
+{
+	struct session *s = find(r, p->id);
+	int result;
+
+	(void)seq; /* the manifest's own number counts */
+	if (partnership_paused(r->host, p->name)) {
+		err_set(e, ERR_BUSY, "%s is paused at the destination", p->name);
+		return err_hint(e, "there: srsync resume %s", p->name);
+	}
+	pthread_rwlock_wrlock(&s->rw);
+	session_close(s); /* a new begin means that the old sender is gone */
+	result = begin(s, r->host, p, manifest, len, e);
+	if (result == 0)
+		*reply = describe(s);
+	if (!s->open)
+		session_close(s);
+	pthread_rwlock_unlock(&s->rw);
+	return result;
+}
+
+/* The cut that is open must be the one meant. */
+static int check_open(const struct session *s, const char *name, uint64_t seq, struct err *e)
+{
+	if (s->open && s->m->seq == seq)
+		return 0;
+	err_set(e, ERR_FAILED, "cut %llu of %s is not open", (unsigned long long)seq, name);
+	return err_hint(e, "srsync sync %s on the source resumes it", name);
+}
+
+int replica_segment(struct replicas *r, const struct partnership *p, uint64_t seq, uint64_t number,
+		    const void *segment, size_t len, struct err *e)
+{
+	struct session *s = find(r, p->id);
+	_cleanup_(segment_freep) struct segment *seg = NULL;
+	_cleanup_buf_ struct buf note = BUF_INIT;
+
+	pthread_rwlock_rdlock(&s->rw);
+	HELD_UNTIL_RETURN(&s->rw);
+	if (check_open(s, p->name, seq, e) < 0 || !(seg = segment_decode(segment, len, s->m, e)))
+		return -1;
+	if (seg->number != number)
+		return err_set(e, ERR_FAILED, "segment %llu came as number %llu",
+			       (unsigned long long)seg->number, (unsigned long long)number);
+	if (apply_segment(seg, s->v[seg->volume], s->fd[seg->volume], e) < 0)
+		return err_wrap(e, "%s", s->v[seg->volume]->name);
+	fault("replica.applied");
+	replica_note(&note, seg);
+	if (durable_put(s->durable, &note, e) < 0)
+		return -1;
+	fault("replica.noted");
+	s->segments++;
+	s->bytes += segment_data_bytes(seg);
+	s->used_ms = fmt_now_ms();
+	return 0;
+}
+
+int replica_commit(struct replicas *r, const struct partnership *p, uint64_t seq, json_t **reply,
+		   struct err *e)
+{
+	struct session *s = find(r, p->id);
+	int result;
+
+	pthread_rwlock_wrlock(&s->rw);
+	result = check_open(s, p->name, seq, e);
+	if (result == 0)
+		result = replica_commit_session(s, e);
+	if (result == 0)
+		*reply = describe(s);
+	if (s->open)
+		session_close(s);
+	pthread_rwlock_unlock(&s->rw);
+	return result;
+}
+
+int replica_rewind(struct replicas *r, const struct partnership *p, struct err *e)
+{
+	struct session *s = find(r, p->id);
+	int result;
+
+	pthread_rwlock_wrlock(&s->rw);
+	session_close(s);
+	result = session_open(s, r->host, p, e);
+	if (result == 0 && (session_forget_cut(s, e) < 0 || session_rewind(s, e) < 0))
+		result = -1;
+	session_close(s);
+	pthread_rwlock_unlock(&s->rw);
+	return result;
+}

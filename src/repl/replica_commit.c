@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "cut.h"
+#include "fault.h"
+#include "log.h"
+#include "replica_commit.h"
+
+void replica_note(struct buf *out, const struct segment *seg)
+{
+	_cleanup_free_ struct received_extent *x = xcalloc(seg->extents, sizeof(*x));
+
+	for (unsigned i = 0; i < seg->extents; i++)
+		x[i] = (struct received_extent){seg->volume, seg->extent[i].offset,
+						seg->extent[i].length};
+	received_note(out, seg->number, x, seg->extents);
+}
+
+static int check_complete(const struct session *s, struct err *e)
+{
+	uint64_t have = bset_count(received_segments(s->received));
+
+	if (have == s->m->segments)
+		return 0;
+	err_set(e, ERR_FAILED, "cut %llu is not complete: %llu of %llu segments are here",
+		(unsigned long long)s->m->seq, (unsigned long long)have,
+		(unsigned long long)s->m->segments);
+	return err_hint(e, "srsync sync %s on the source sends the rest", s->p->name);
+}
+
+/* The chunks of the head that a segment touched are whole in the received set: rounded outwards. */
+static void to_whole_blocks(const struct bset *granules, uint32_t block_size, struct bset *out)
+{
+	uint64_t first = 0, n = 0;
+
+	while (bset_next_run(granules, first + n, &first, &n)) {
+		uint64_t a = first * SESSION_GRANULE / block_size;
+		uint64_t b = ((first + n) * SESSION_GRANULE + block_size - 1) / block_size;
+
+		if (bset_add(out, a, b - a) < 0)
+			return;
+	}
+}
+
+/* Step 7, rule 3: whatever differs from the committed cut must have come from the source. */
+static int check_untouched(const struct session *s, unsigned i, const char *token, struct err *e)
+{
+	const struct state_cut *c = state_newest(s->state);
+	_cleanup_(bset_freep) struct bset *changed = bset_new();
+	_cleanup_(bset_freep) struct bset *allowed = bset_new();
+	const struct bset *touched = received_touched(s->received, i);
+	int r;
+
+	if (!c || s->m->volume[i].full)
+		return 0; /* every block of the volume came from the source */
+	r = s->v[i]->ops->changes(s->v[i], c->volume[i].token, token, changed, e);
+	if (r != VOLUME_CHANGES_OK)
+		return -1;
+	if (touched)
+		to_whole_blocks(touched, s->v[i]->block_size, allowed);
+	if (bset_covers(allowed, changed))
+		return 0;
+	err_set(e, ERR_REFUSED, "rule 3 (identity before bytes): somebody else wrote to %s while cut "
+		"%llu was received", s->v[i]->name, (unsigned long long)s->m->seq);
+	return err_hint(e, "find the writer; then srsync sync %s --rewind-target on the source",
+			s->p->name);
+}
+
+static void fill(const struct session *s, const struct cut *cut, struct state_cut *c)
+{
+	memset(c, 0, sizeof(*c));
+	strcpy(c->generation, s->m->generation);
+	c->seq = s->m->seq;
+	c->time_ms = s->m->time_ms;
+	c->committed_ms = fmt_now_ms();
+	c->pause_us = s->m->pause_us;
+	c->volumes = s->m->volumes;
+	for (unsigned i = 0; i < c->volumes; i++) {
+		strcpy(c->volume[i].token, cut->token[i]);
+		c->volume[i].size = s->m->volume[i].size;
+	}
+}
+
+/* Step 8: one rename makes the new list the truth; the retired cuts leave it at the same instant. */
+static int record(struct session *s, const struct state_cut *c, struct state *retired,
+		  struct err *e)
+{
+	state_add(s->state, c);
+	while (s->state->n > s->p->keep) {
+		state_add(retired, s->state->cut[0]);
+		state_drop(s->state, 0);
+	}
+	return state_save(s->host, s->p->name, s->state, e);
+}
+
+/* Step 9 can fail without harm: the cut is committed, and the next begin clears up. */
+static void clear_up(struct session *s, const struct state *retired)
+{
+	struct err e = ERR_INIT;
+
+	manifest_free(TAKE(s->m));
+	if (session_forget_cut(s, &e) < 0)
+		log_err(LOG_LEVEL_WARN, &e);
+	fault("commit.cleaned");
+	session_unhold(s);
+	for (unsigned k = 0; k < retired->n; k++)
+		for (unsigned i = 0; i < s->p->volumes; i++)
+			if (s->v[i]->ops->release(s->v[i], retired->cut[k]->volume[i].token, &e) < 0)
+				log_err(LOG_LEVEL_WARN, &e);
+	fault("commit.released");
+}
+
+int replica_commit_session(struct session *s, struct err *e)
+{
+	_cleanup_free_ struct cut *cut = xcalloc(1, sizeof(*cut));
+	_cleanup_(state_freep) struct state *retired = xcalloc(1, sizeof(*retired));
+	_cleanup_free_ struct state_cut *c = xcalloc(1, sizeof(*c));
+
+	if (check_complete(s, e) < 0)
+		return -1;
+	fault("commit.start");
+	if (cut_group(s->v, s->p->volumes, cut, e) < 0)
+		return err_wrap(e, "commit cut %llu", (unsigned long long)s->m->seq);
+	fault("commit.snapped");
+	for (unsigned i = 0; i < s->p->volumes; i++)
+		if (check_untouched(s, i, cut->token[i], e) < 0)
+			return -1; /* the new slots are garbage, freed by the next prepare */
+	fill(s, cut, c);
+	if (record(s, c, retired, e) < 0)
+		return -1;
+	fault("commit.recorded");
+	log_info("%s: cut %llu is committed", s->p->name, (unsigned long long)c->seq);
+	clear_up(s, retired);
+	return 0;
+}

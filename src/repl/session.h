@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One open cut at the destination: the lock, the held heads, what has been received. Only replica.c
+ * and replica_commit.c include this. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "durable.h"
+#include "manifest.h"
+#include "received.h"
+#include "replica.h"
+#include "report.h"
+
+#define SESSION_GRANULE 65536 /* bytes per block of the sets of touched blocks */
+
+struct session {
+	struct session *next;
+	char id[FMT_ID_SIZE];
+	pthread_rwlock_t rw; /* segments: shared; begin, commit, close: exclusive */
+	_Atomic int64_t used_ms;
+
+	/* Valid while open, written under rw exclusive. */
+	bool open;
+	const struct host *host;
+	struct partnership *p; /* own copy */
+	int lock;
+	struct state *state;
+	struct manifest *m;
+	struct volume *v[PARTNERSHIP_VOLUMES_MAX];
+	int fd[PARTNERSHIP_VOLUMES_MAX]; /* of the held heads, owned by the volumes; -1 */
+	struct received *received;
+	struct durable *durable;
+	struct progress progress;
+	_Atomic uint64_t segments, bytes; /* taken in this session */
+};
+
+struct host_path session_file(const struct session *s, const char *file); /* below open/ */
+
+/* Takes the lock, loads the state, opens and prepares the volumes. On failure all is undone. */
+int session_open(struct session *s, const struct host *h, const struct partnership *p,
+		 struct err *e);
+/* Lets the heads go and frees everything; what is durable stays and can be resumed. */
+void session_close(struct session *s);
+
+int session_hold(struct session *s, bool may_differ, struct err *e);
+void session_unhold(struct session *s);
+/* Heads back to the committed cut; without one, nothing to do. Not while held. */
+int session_rewind(struct session *s, struct err *e);
+
+/* The manifest of the cut that was being received when the last session ended: its frame in out.
+ * 1, or 0 when there is none (or it is the committed cut, whose files are then removed), or -1. */
+int session_open_cut(struct session *s, struct buf *out, struct err *e);
+int session_forget_cut(struct session *s, struct err *e);
+
+#endif

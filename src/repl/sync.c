@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "fault.h"
+#include "io.h"
+#include "log.h"
+#include "remote.h"
+#include "ship.h"
+#include "sync.h"
+
+/* One attempt: the source, the peer if it answers, and what is known of both. */
+struct attempt {
+	const struct host *host;
+	const struct sync_options *options;
+	struct source *s;
+	struct identity *id;
+	struct client *client;
+	struct remote_replica *peer; /* NULL: it does not answer */
+	struct err peer_error;
+	bool full;
+};
+
+static void attempt_free(struct attempt *a)
+{
+	remote_replica_free(a->peer);
+	client_free(a->client);
+	identity_free(a->id);
+	source_free(a->s);
+}
+
+static bool same_cut(const struct bitlog_cut *b, const struct state_cut *c)
+{
+	return b && c && b->seq == c->seq && !strcmp(b->generation, c->generation);
+}
+
+static bool is_pending(const struct source *s)
+{
+	const struct bitlog_cut *newest = bitlog_newest(s->log);
+	const struct bitlog_cut *done = bitlog_committed(s->log);
+
+	return newest && (!done || done->seq != newest->seq);
+}
+
+/* Keeps what the peer said it holds, for show, cuts and the number of the next cut. */
+static int remember(struct source *s, const struct state *peer, struct err *e)
+{
+	while (s->state->n)
+		state_drop(s->state, s->state->n - 1);
+	for (unsigned i = 0; i < peer->n; i++)
+		state_add(s->state, peer->cut[i]);
+	return state_save(s->host, s->p->name, s->state, e);
+}
+
+static int unknown_base(const struct source *s, const struct state_cut *theirs, struct err *e)
+{
+	err_set(e, ERR_REFUSED,
+		"rule 3 (identity before bytes): the peer has committed cut %llu of generation %.8s, "
+		"which this source never logged", (unsigned long long)theirs->seq, theirs->generation);
+	return err_hint(e, "if this source holds the right data: srsync sync %s --full",
+			s->p->name);
+}
+
+/* Brings the log to what the peer has committed. A commit whose answer got lost shows up here. */
+static int reconcile(struct attempt *a, struct err *e)
+{
+	struct source *s = a->s;
+	const struct state_cut *theirs = state_newest(a->peer->state), *known = state_newest(s->state);
+	const struct bitlog_cut *b, *done = bitlog_committed(s->log);
+	bool logged = same_cut(done, theirs);
+
+	if (logged)
+		return remember(s, a->peer->state, e);
+	for (unsigned i = 0; theirs && (b = bitlog_get(s->log, i)); i++)
+		logged |= same_cut(b, theirs);
+	if (logged) {
+		if (bitlog_commit(s->log, theirs->generation, theirs->seq, e) < 0)
+			return -1;
+	} else if (theirs && !a->options->full &&
+		   (!known || known->seq != theirs->seq ||
+		    strcmp(known->generation, theirs->generation))) {
+		return unknown_base(s, theirs, e);
+	} else if (done || theirs) {
+		log_warn("%s: the peer's committed cut is not the base of the log: everything is "
+			 "shipped", s->p->name);
+		if (bitlog_forget(s->log, e) < 0)
+			return -1;
+		a->full = true;
+	}
+	return remember(s, a->peer->state, e);
+}
+
+static int contact(struct attempt *a, struct err *e)
+{
+	a->client = remote_connect(a->s->p, a->id, &a->peer_error);
+	if (a->client && a->options->rewind_target &&
+	    remote_rewind(a->client, a->s->p->id, e) < 0)
+		return -1;
+	if (a->client)
+		a->peer = remote_get(a->client, a->s->p->id, &a->peer_error);
+	if (a->peer)
+		return reconcile(a, e);
+	if (a->peer_error.code == ERR_PEER)
+		return 0; /* away: a cut can be taken and logged all the same */
+	*e = a->peer_error;
+	return -1;
+}
+
+/* Is the newest cut half-way at the peer, so that finishing it is cheaper than a new one? */
+static bool resumable(const struct attempt *a)
+{
+	const struct bitlog_cut *newest = bitlog_newest(a->s->log);
+
+	return a->peer && is_pending(a->s) && !a->full && newest->seq == a->peer->open_seq &&
+	       !strcmp(newest->generation, a->peer->open_generation) &&
+	       bset_count(a->peer->received) > 0;
+}
+
+/* statedir/NAME/shipping holds the number of a cut whose transfer has begun: it is worth finishing
+ * after an outage, so no new cut takes its place meanwhile. */
+static int mark_shipping(const struct source *s, uint64_t seq, struct err *e)
+{
+	_cleanup_free_ char *line = xasprintf("%llu\n", (unsigned long long)seq);
+
+	return io_replace(host_state(s->host, s->p->name, "shipping").s, line, strlen(line), 0600, e);
+}
+
+static bool shipping_begun(const struct source *s)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	struct err ignored;
+
+	if (!is_pending(s) || io_read_file(host_state(s->host, s->p->name, "shipping").s, 32, &b,
+					   &ignored) < 0)
+		return false;
+	buf_put_u8(&b, 0);
+	return strtoull((char *)b.data, NULL, 10) == bitlog_newest(s->log)->seq;
+}
+
+static int ship(struct attempt *a, struct sync_result *out, struct err *e)
+{
+	struct source *s = a->s;
+	struct ship sh = {.s = s, .options = a->options};
+	struct remote_replica *after = NULL;
+	const struct bitlog_cut *newest = bitlog_newest(s->log);
+	int r;
+
+	sh.cut.full = a->full;
+	if (mark_shipping(s, newest->seq, e) < 0)
+		return -1;
+	r = ship_to_peer(&sh, a->id, state_newest(a->peer->state), &after, e);
+	out->partial = sh.partial;
+	if (r < 0)
+		return -1;
+	fault("sync.committed");
+	remote_replica_free(a->peer);
+	a->peer = after;
+	a->full = false;
+	if (bitlog_commit(s->log, newest->generation, newest->seq, e) < 0 ||
+	    remember(s, after->state, e) < 0)
+		return -1;
+	fault("sync.pruned");
+	out->cut = sh.cut;
+	out->pending = false;
+	return report_add(s->host, s->p->name, &sh.cut, e);
+}
+
+static bool space_low(const struct source *s)
+{
+	for (unsigned i = 0; i < s->p->volumes; i++) {
+		struct volume_health hl = {0};
+		struct err ignored;
+
+		if (s->volume[i]->ops->health(s->volume[i], &hl, &ignored) == 0 && hl.cause[0])
+			return true;
+	}
+	return false;
+}
+
+static int take_cut(struct attempt *a, struct sync_result *out, struct err *e)
+{
+	struct progress p = {.phase = "cutting", .start_ms = fmt_now_ms()};
+	int r;
+
+	progress_save(a->host, a->s->p->name, &p);
+	r = source_cut(a->s, e);
+	progress_clear(a->host, a->s->p->name);
+	out->pending = is_pending(a->s);
+	return r;
+}
+
+static int work(struct attempt *a, struct sync_result *out, struct err *e)
+{
+	bool resume;
+
+	if (contact(a, e) < 0)
+		return -1;
+	a->full |= a->options->full;
+	if (!a->peer && (shipping_begun(a->s) || a->options->resume_only) && !space_low(a->s)) {
+		*e = a->peer_error;
+		return err_wrap(e, "the pending cut is half-way and waits");
+	}
+	resume = resumable(a);
+	if (resume && ship(a, out, e) < 0)
+		return -1;
+	if (resume && a->options->resume_only)
+		return 0;
+	if (take_cut(a, out, e) < 0)
+		return -1;
+	if (a->peer)
+		return ship(a, out, e);
+	*e = a->peer_error;
+	return err_wrap(e, "cut %llu is logged and waits",
+			(unsigned long long)bitlog_newest(a->s->log)->seq);
+}
+
+static int open_attempt(struct attempt *a, const char *name, struct err *e)
+{
+	a->s = source_open(a->host, name, "srsync sync", e);
+	if (!a->s)
+		return -1;
+	if (partnership_paused(a->host, name)) {
+		err_set(e, ERR_FAILED, "%s is paused", name);
+		return err_hint(e, "srsync resume %s", name);
+	}
+	a->id = identity_load(a->host->confdir, e);
+	return a->id ? 0 : -1;
+}
+
+int sync_once(const struct host *h, const char *name, const struct sync_options *o,
+	      struct sync_result *out, struct err *e)
+{
+	_cleanup_(attempt_free) struct attempt a = {.host = h, .options = o};
+	struct err ignored;
+	int r = open_attempt(&a, name, e);
+	const struct bitlog_cut *newest;
+
+	memset(out, 0, sizeof(*out));
+	if (r == 0) {
+		out->pending = is_pending(a.s);
+		r = work(&a, out, e);
+		newest = bitlog_newest(a.s->log);
+		out->newest_cut_ms = newest ? newest->time_ms : 0;
+		out->space_low = space_low(a.s);
+	}
+	if (r < 0 && e->code != ERR_BUSY)
+		report_failed(h, name, e, &ignored);
+	return r;
+}

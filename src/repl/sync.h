@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One sync: a cut, logged, shipped and committed by the peer. */
+#ifndef SYNC_H
+#define SYNC_H
+
+#include "host.h"
+#include "report.h"
+
+struct sync_options {
+	bool resume_only;   /* ship the pending cut, take no new one if it can be resumed */
+	bool full;          /* ship everything, whatever the log says */
+	bool rewind_target; /* throw away what somebody else wrote to the target */
+	/* Called now and then from another thread; may be NULL. */
+	void (*progress)(void *arg, const struct progress *p);
+	void *arg;
+};
+
+struct sync_result {
+	struct report_cut cut;  /* the cut committed last; .seq 0: none */
+	int64_t newest_cut_ms;  /* instant of the newest logged cut, 0: none */
+	bool pending;           /* the newest logged cut is not committed */
+	bool partial;           /* the peer holds segments of it */
+	bool space_low;         /* the source's pool is short of space */
+};
+
+/* 0 only when the peer has committed a cut taken after the call (with resume_only: the pending one).
+ * On failure *out still says what is pending. The report of the partnership is updated either way. */
+int sync_once(const struct host *h, const char *name, const struct sync_options *o,
+	      struct sync_result *out, struct err *e);
+
+#endif
