@@ -3,6 +3,8 @@ noinst_LIBRARIES += libbase.a
 libbase_a_CPPFLAGS = -I$(srcdir)/src/base
 libbase_a_CFLAGS = $(BASE_CFLAGS) $(JANSSON_CFLAGS) $(URING_CFLAGS) $(SYSTEMD_CFLAGS)
 libbase_a_SOURCES = \
+	src/base/aio.c src/base/aio.h src/base/aio_engine.h \
+	src/base/aio_threads.c src/base/aio_uring.c \
 	src/base/buf.c src/base/buf.h \
 	src/base/cleanup.h \
 	src/base/err.c src/base/err.h \
