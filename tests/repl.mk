@@ -1,1 +1,19 @@
 # tests of repl
+
+check_PROGRAMS += unit-pace
+unit_pace_SOURCES = tests/unit/unit-pace.c
+unit_pace_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_pace_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-pace
+
+check_PROGRAMS += unit-durable
+unit_durable_SOURCES = tests/unit/unit-durable.c
+unit_durable_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_durable_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-durable
+
+check_PROGRAMS += unit-received
+unit_received_SOURCES = tests/unit/unit-received.c
+unit_received_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_received_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-received

@@ -1,7 +1,30 @@
 # repl: replication itself: cut, ship, apply, partnership, roles
 noinst_LIBRARIES += librepl.a
 librepl_a_CPPFLAGS = $(libvolume_a_CPPFLAGS) -I$(srcdir)/transport -I$(srcdir)/src/repl
-librepl_a_CFLAGS = $(BASE_CFLAGS) $(JANSSON_CFLAGS) $(ZSTD_CFLAGS) $(XXHASH_CFLAGS) $(URING_CFLAGS)
+librepl_a_CFLAGS = $(BASE_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) $(ZSTD_CFLAGS) $(XXHASH_CFLAGS) $(URING_CFLAGS)
 librepl_a_SOURCES =
 librepl_a_SOURCES += src/repl/manifest.c src/repl/manifest.h src/repl/segment.c src/repl/segment.h
+librepl_a_SOURCES += \
+	src/repl/api.c src/repl/api.h \
+	src/repl/durable.c src/repl/durable.h \
+	src/repl/host.c src/repl/host.h \
+	src/repl/pace.c src/repl/pace.h \
+	src/repl/partnership.c src/repl/partnership.h \
+	src/repl/peers.c src/repl/peers.h \
+	src/repl/received.c src/repl/received.h \
+	src/repl/remote.c src/repl/remote.h \
+	src/repl/replica.c src/repl/replica.h \
+	src/repl/replica_commit.c src/repl/replica_commit.h \
+	src/repl/report.c src/repl/report.h \
+	src/repl/run.c src/repl/run.h \
+	src/repl/serve.c src/repl/serve.h \
+	src/repl/session.c src/repl/session.h \
+	src/repl/setup.c src/repl/setup.h \
+	src/repl/ship.c src/repl/ship.h \
+	src/repl/source.c src/repl/source.h \
+	src/repl/state.c src/repl/state.h \
+	src/repl/status.c src/repl/status.h \
+	src/repl/stop.c src/repl/stop.h \
+	src/repl/sync.c src/repl/sync.h \
+	src/repl/target.c src/repl/target.h
 REPL_LIBS = librepl.a $(VOLUME_LIBS) $(TRANSPORT_LIBS) $(ZSTD_LIBS)
