@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The HTTPS server: TLS 1.3 only, every client must show a certificate; who it is, is decided by the
- * fingerprint of its public key. Knows routes and bodies, nothing of what they mean. */
+/* The HTTPS server: TLS 1.3 only, every client must show a certificate; who it is, is decided by
+ * the fingerprint of its public key. Knows routes and bodies, nothing of what they mean. */
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -16,23 +16,24 @@
 struct server_request {
 	const char *fingerprint; /* of the client's public key */
 	const char *remote;      /* its address as text, for messages */
-	char param[SERVER_PARAMS_MAX][SERVER_PARAM_SIZE]; /* what the * of the route matched */
-	const void *body;        /* whole, len bytes; valid during the handler */
+	char param[SERVER_PARAMS_MAX]
+		  [SERVER_PARAM_SIZE]; /* what the * of the route matched, never empty */
+	const void *body;              /* whole, len bytes; valid during the handler */
 	size_t len;
-	void *arg;               /* server_options.arg */
+	void *arg; /* server_options.arg */
 };
 
 struct server_reply {
-	int status;
-	struct buf body; /* sent and freed by the server */
-	const char *type; /* content type; NULL: application/json */
+	int status;       /* to be set by the handler */
+	struct buf body;  /* sent and freed by the server */
+	const char *type; /* content type, static; NULL: application/json */
 };
 
 /* Runs on a thread of its own per connection; may block. */
 typedef void server_handler(const struct server_request *rq, struct server_reply *rp);
 
-/* Asked before the body is read; fills the name of the peer for logs. 0: go on, -1: refused with e
- * (HTTP 403). */
+/* Asked when a connection is made and before the body of each request is read. 0: go on, -1:
+ * refused with e (HTTP 403; the connection ends within seconds). Called from many threads. */
 typedef int server_authorize(void *arg, const char *fingerprint, struct err *e);
 
 struct server_route {
@@ -43,19 +44,25 @@ struct server_route {
 };
 
 struct server_options {
-	const char *listen; /* ADDR:PORT, [IPv6]:PORT, or :PORT for all addresses; port 0: any free */
+	const char
+		*listen; /* ADDR:PORT, [IPv6]:PORT, or :PORT for all addresses; port 0: any free */
 	const struct identity *id;
-	const struct server_route *routes; /* ends with .method == NULL */
+	const struct server_route *routes; /* ends with .method == NULL; outlives the server */
 	server_authorize *authorize;
 	void *arg;
-	unsigned connections_max; /* bounds memory: each may hold one body */
+	unsigned connections_max; /* further ones wait; bounds memory: each may hold one body and
+				   * 2 MiB of buffers */
+	unsigned idle_s; /* a connection on which nothing moves is closed, unless a handler runs; 0:
+			    60 */
 };
 
 struct server;
 
 struct server *server_start(const struct server_options *o, struct err *e);
 uint16_t server_port(const struct server *s);
-void server_stop(struct server *s); /* waits for running handlers; NULL is fine */
+/* Takes no more requests, waits for running handlers and (10 s at most) for their replies to leave.
+ * NULL is fine. */
+void server_stop(struct server *s);
 
 /* Fills a reply with {"error": ...}; the status follows the code: 400 usage, 409 refused, 423 busy,
  * 500 failed, unless status is given (non-zero). */
