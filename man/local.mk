@@ -1,1 +1,2 @@
 # manual pages, mdoc by hand
+dist_man_MANS += man/srsync.8 man/srsync-state.5
