@@ -1,5 +1,6 @@
 # tests: one fragment per area
 TEST_CPPFLAGS = -I$(srcdir)/tests/unit
+BENCH =
 include tests/bitmap.mk
 include tests/transport.mk
 include tests/volume.mk

@@ -4,7 +4,8 @@
 # The same script runs in a guest or, in native mode, on devices of a real machine.
 #
 # Given by the runner: LAB_DISKS (and DISK1 DISK2 ...), LAB_SHARED (folder seen by the host and all
-# guests), LAB_BOOT (1, 2 ... after power cuts), LAB_MODE (guest | native), SRSYNC, SRSYNC_FAULT_BIN.
+# guests), LAB_BOOT (1, 2 ... after power cuts), LAB_MODE (guest | native), LAB_BUILD
+# (the build directory: unit tests, tools), SRSYNC, SRSYNC_FAULT_BIN.
 # LAB_RUN is a scratch folder that a reboot empties.
 
 LAB_RUN=${LAB_RUN:-/run/lab}
@@ -12,7 +13,7 @@ export LVM_SYSTEM_DIR=$LAB_RUN/lvm
 mkdir -p "$LVM_SYSTEM_DIR"
 lab_passed=0 lab_failed=0
 declare -A lab_serving=() # host -> process id of its srsync serve
-declare -A lab_uts=()     # host -> folder of its namespaces and settings
+declare -A lab_uts=()     # host -> its namespace of host names
 lab_i=0
 for lab_disk in $LAB_DISKS; do
 	lab_i=$((lab_i + 1))
@@ -108,6 +109,21 @@ lab_finish()
 trap lab_finish EXIT
 trap 'exit 143' TERM INT
 
+# Everything this script made on a real machine: mounts, groups, namespaces.
+native_clean()
+{
+	local vg h
+
+	findmnt -rno TARGET | grep "^$LAB_RUN/" | sort -r | while read -r h; do umount "$h"; done
+	vgs --noheadings -o vg_name | while read -r vg; do vgchange -q -an "$vg"; done
+	for h in "${!lab_uts[@]}"; do
+		ip netns del "$(lab_ns "$h")"
+		umount "${lab_uts[$h]}"
+	done
+	# shellcheck disable=SC2086 # a list of devices
+	wipefs -aq $LAB_DISKS
+} 2>/dev/null
+
 # --- power and other guests ------------------------------------------------------------------
 
 # The whole machine loses power and boots again with the same disks; SCRIPT starts anew, LAB_BOOT
@@ -171,7 +187,7 @@ make_vg() # VG DEVICE...
 	local vg=$1
 
 	shift
-	if [ -n "$(dmsetup ls 2>/dev/null | grep "^$vg-")" ]; then
+	if dmsetup ls 2>/dev/null | grep -q "^$vg-"; then
 		echo "device-mapper has devices of a group $vg already"
 		return 1
 	fi
@@ -238,14 +254,19 @@ scribble() # FILE OFFSET_KIB LENGTH_KIB: random bytes there, durable
 # first; a block device is used from its start.
 fsync_load()
 {
-	"$LAB_TOOLS/lab-load" run "$LAB_SHARED/acked" "$@" &
+	"$LAB_BUILD/lab-load" run "$LAB_SHARED/acked" "$@" &
 	lab_load=$!
 	wait_for 10 test -s "$LAB_SHARED/acked"
 }
 
 load_acked()
 {
-	cat "$LAB_SHARED/acked"
+	echo $(($(cat "$LAB_SHARED/acked")))
+}
+
+load_reaches() # COUNTER: for wait_for
+{
+	[ "$(load_acked)" -ge "$1" ]
 }
 
 load_stop()
@@ -257,7 +278,7 @@ load_stop()
 # behind the file before it, all are at least at LEAST; prints the counter of the last file.
 load_check()
 {
-	"$LAB_TOOLS/lab-load" check "$@"
+	"$LAB_BUILD/lab-load" check "$@"
 }
 
 # --- loss of unflushed writes ------------------------------------------------------------------
@@ -286,14 +307,14 @@ log_end() # NAME DISK: stop logging
 
 log_list() # LOGDISK: marks as "mark INDEX TEXT", then "entries N ..."
 {
-	"$LAB_TOOLS/lab-replay" list "$1"
+	"$LAB_BUILD/lab-replay" list "$1"
 }
 
 # log_replay LOGDISK TARGET N SEED: TARGET as power loss after N entries leaves it: of the writes
 # since the last flush each survives or not, by SEED (replay.c). TARGET is emptied first.
 log_replay()
 {
-	blkdiscard -fz "$2" && "$LAB_TOOLS/lab-replay" replay "$@"
+	blkdiscard -fz "$2" 2>/dev/null && "$LAB_BUILD/lab-replay" replay "$@"
 }
 
 . "$LAB_LIB/hosts.sh"

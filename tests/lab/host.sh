@@ -11,7 +11,8 @@
 #   lab_reboot NAME          boot it again: same disks and script, LAB_BOOT one higher
 #   lab_link NAME up|down    its cable
 #   lab_await FILE SECONDS   wait for a file in $LAB_SHARED, the folder that all guests can write
-# Everything lies in $LAB_WORK, made below the current directory and removed at exit.
+# Programs come from LAB_BUILD: make sets it; else the current directory if it is a build directory,
+# else build/ of the tree. Everything lies in $LAB_WORK, made below the current directory and removed at exit.
 
 lab_here=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 declare -A lab_pid=() lab_dog=() lab_words=() lab_net=()
@@ -23,26 +24,14 @@ lab_skip()
 	exit 77
 }
 
-# the caller's words win, then the directory we are in (a build directory), then the usual places
-lab_find()
-{
-	local dir
-
-	for dir in "$PWD" "$lab_here/../../build"; do
-		if [ -x "$dir/$1" ]; then
-			realpath "$dir/$1"
-			return
-		fi
-	done
-}
-
 lab_begin()
 {
 	local dir=${LAB_DIR:-$PWD/lab.tmp}
 
-	SRSYNC=${SRSYNC:-$(lab_find srsync)}
-	SRSYNC_FAULT_BIN=${SRSYNC_FAULT_BIN:-$(lab_find srsync-fault)}
-	LAB_TOOLS=${LAB_TOOLS:-$(dirname "$(lab_find lab-load)x")}
+	[ -n "${LAB_BUILD:-}" ] || { [ -e config.status ] && LAB_BUILD=$PWD; } ||
+		LAB_BUILD=$(realpath -m "$lab_here/../../build")
+	SRSYNC=${SRSYNC:-$LAB_BUILD/srsync}
+	SRSYNC_FAULT_BIN=${SRSYNC_FAULT_BIN:-$LAB_BUILD/srsync-fault}
 	case $dir in
 	*[[:space:],]*)
 		echo "lab: the folder $dir has a blank or comma in its name; set LAB_DIR to another" >&2
@@ -118,6 +107,11 @@ lab_plug() # NAME: its tap on the bridge
 	lab_net[$1]=1
 }
 
+lab_mac() # ADDRESS
+{
+	printf '02:00:00:00:00:%02x\n' "${1##*.}"
+}
+
 lab_link()
 {
 	ip -n "$LAB_NS" link set "tap-$1" "$2"
@@ -149,12 +143,12 @@ lab_guest()
 	OPTIND=1
 	if [ -n "$address" ]; then
 		lab_plug "$name"
-		# without gro the vector driver drops all large frames
-		kernel+=("vec0:transport=tap,ifname=tap-$name,depth=128,gro=1")
+		# Without gro the driver drops all large frames; without mac a reboot is a new card.
+		kernel+=("vec0:transport=tap,ifname=tap-$name,depth=128,gro=1,mac=$(lab_mac "$address")")
 	fi
 	# The guest reads its words from a file, so that they may contain anything.
 	for word in "LAB_NAME=$name" "LAB=$dir" "LAB_SHARED=$LAB_SHARED" "LAB_WORK=$LAB_WORK" \
-		"LAB_DISKS=${disks# }" "LAB_ADDRESS=$address" "LAB_LIB=$lab_here" "LAB_TOOLS=$LAB_TOOLS" \
+		"LAB_DISKS=${disks# }" "LAB_ADDRESS=$address" "LAB_LIB=$lab_here" "LAB_BUILD=$LAB_BUILD" \
 		"SRSYNC=$SRSYNC" "SRSYNC_FAULT_BIN=$SRSYNC_FAULT_BIN" LAB_MODE=guest "${env[@]}"; do
 		printf 'export %s=%q\n' "${word%%=*}" "${word#*=}"
 	done >"$dir/env"
@@ -185,10 +179,12 @@ lab_reboot()
 			con="$con" con0=null,fd:1 ssl=null $kernel </dev/null >>console 2>&1
 	) &
 	lab_pid[$name]=$!
+	disown # no word from bash about its death
 	# outlives us if we are killed, so the guest ends in any case
-	setsid sh -c 'sleep "$1" && : >"$3/timeout" && kill -9 -- "-$2"' \
+	setsid sh -c 'sleep "$1" && : >"$3/timeout" && kill -s KILL -- "-$2"' \
 		dog "$limit" "$!" "$dir" </dev/null >/dev/null 2>&1 &
 	lab_dog[$name]=$!
+	disown
 }
 
 lab_cut()
@@ -199,7 +195,6 @@ lab_cut()
 	{
 		kill -9 -- "-${lab_dog[$1]}"
 		kill -9 -- "-$pid" # helper threads keep the disks locked, so all of them
-		wait "$pid" "${lab_dog[$1]}"
 		while kill -0 -- "-$pid"; do sleep 0.05; done
 	} 2>/dev/null
 	unset "lab_pid[$1]" "lab_dog[$1]"

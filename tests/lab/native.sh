@@ -46,11 +46,13 @@ native() # [-d SIZE | -m MEM | -t SECONDS | -e NAME=VALUE]... -- SCRIPT ARG...
 		esac
 	done
 	shift $((OPTIND - 1))
+	exec 9>"$(dirname "$LAB_WORK")/lock"
+	flock 9 # one test at a time: they share the devices
 	LAB_DISKS=
 	native_disks "${sizes[@]}"
 	modprobe -a dm-mod dm-thin-pool dm-snapshot 2>/dev/null
 	mkdir "$LAB_WORK/run"
-	export LAB_DISKS LAB_SHARED LAB_WORK LAB_TOOLS SRSYNC SRSYNC_FAULT_BIN
+	export LAB_DISKS LAB_SHARED LAB_WORK LAB_BUILD SRSYNC SRSYNC_FAULT_BIN
 	export LAB=$LAB_WORK LAB_RUN=$LAB_WORK/run LAB_LIB=$lab_here LAB_MODE=native LAB_BOOT=1
 	export LAB_NAME=native LAB_ADDRESS='' LAB_NSTAG=-$$
 	timeout -k 20 "$limit" bash "$@" </dev/null
