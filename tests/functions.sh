@@ -4,7 +4,9 @@
 # Gives a scratch folder $tmp, removed at the end.
 
 tmp=$(mktemp -d "$PWD/tmp.XXXXXX") || exit 99
+# shellcheck disable=SC2089 # commands, run by eval
 cleanup_commands='rm -rf "$tmp"'
+# shellcheck disable=SC2090
 trap 'status=$?; eval "$cleanup_commands"; exit $status' EXIT
 trap 'exit 130' HUP INT TERM
 

@@ -17,7 +17,7 @@ if [ "${LAB_MODE:-}" = guest ]; then
 		tell alone
 		must "two is there again" hear again 60
 		ok "one reaches it" wait_for 20 answers
-		tell done ;;
+		tell met ;;
 	two1)
 		echo written >"$DISK1"
 		sync
@@ -26,7 +26,7 @@ if [ "${LAB_MODE:-}" = guest ]; then
 	two2)
 		ok "the disk is as it was" test "$(head -c 7 "$DISK1")" = written
 		tell again
-		ok "one has seen it" hear done 30 ;;
+		ok "one has seen it" hear met 30 ;;
 	esac
 	exit
 fi
