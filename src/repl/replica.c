@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
-#include "apply.h"
 #include "fault.h"
 #include "io.h"
 #include "log.h"
@@ -240,6 +239,17 @@ static int take_up(struct session *s, const void *frame, size_t len, struct err 
 	return was_open ? session_hold(s, resumed, e) : 0;
 }
 
+static int start_apply(struct session *s, const struct manifest *m, struct err *e)
+{
+	s->apply = apply_new(SESSION_THREADS);
+	s->durable = durable_new(flush, s);
+	for (unsigned i = 0; i < m->volumes; i++)
+		if (apply_target_init(&s->target[i], s->fd[i], m->volume[i].size,
+				      s->v[i]->discard_unit, e) < 0)
+			return err_wrap(e, "%s", s->v[i]->name);
+	return 0;
+}
+
 static void start_progress(struct session *s)
 {
 	s->segments = bset_count(received_segments(s->received));
@@ -264,10 +274,10 @@ static int begin(struct session *s, const struct host *h, const struct partnersh
 	c = state_newest(s->state);
 	if (c && c->seq == m->seq && !strcmp(c->generation, m->generation))
 		return 0; /* committed already; the reply says so */
-	if (check_identity(s, m, e) < 0 || grow(s, m, e) < 0 || take_up(s, frame, len, e) < 0)
+	if (check_identity(s, m, e) < 0 || grow(s, m, e) < 0 || take_up(s, frame, len, e) < 0 ||
+	    start_apply(s, m, e) < 0)
 		return -1;
 	s->m = TAKE(m);
-	s->durable = durable_new(flush, s);
 	s->open = true;
 	start_progress(s);
 	log_info("%s: receiving cut %llu: %llu segments, %llu of them here already", s->p->name,
@@ -321,7 +331,7 @@ int replica_segment(struct replicas *r, const struct partnership *p, uint64_t se
 	if (seg->number != number)
 		return err_set(e, ERR_FAILED, "segment %llu came as number %llu",
 			       (unsigned long long)seg->number, (unsigned long long)number);
-	if (apply_segment(seg, s->v[seg->volume], s->fd[seg->volume], e) < 0)
+	if (apply_segment(s->apply, seg, &s->target[seg->volume], e) < 0)
 		return err_wrap(e, "%s", s->v[seg->volume]->name);
 	fault("replica.applied");
 	replica_note(&note, seg);

@@ -33,6 +33,7 @@ void session_close(struct session *s)
 	session_unhold(s);
 	progress_clear(s->host, s->p->name);
 	durable_free(TAKE(s->durable));
+	apply_free(TAKE(s->apply));
 	received_free(TAKE(s->received));
 	for (unsigned i = 0; i < s->p->volumes; i++)
 		volume_free(TAKE(s->v[i]));

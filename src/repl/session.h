@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "apply.h"
 #include "durable.h"
 #include "manifest.h"
 #include "received.h"
@@ -14,6 +15,7 @@
 #include "report.h"
 
 #define SESSION_GRANULE 65536 /* bytes per block of the sets of touched blocks */
+#define SESSION_THREADS 4     /* that write at once; bounds the memory */
 
 struct session {
 	struct session *next;
@@ -32,6 +34,8 @@ struct session {
 	int fd[PARTNERSHIP_VOLUMES_MAX]; /* of the held heads, owned by the volumes; -1 */
 	struct received *received;
 	struct durable *durable;
+	struct apply *apply;
+	struct apply_target target[PARTNERSHIP_VOLUMES_MAX];
 	struct progress progress;
 	_Atomic uint64_t segments, bytes; /* taken in this session */
 };
