@@ -3,7 +3,15 @@ noinst_LIBRARIES += librepl.a
 librepl_a_CPPFLAGS = $(libvolume_a_CPPFLAGS) -I$(srcdir)/transport -I$(srcdir)/src/repl
 librepl_a_CFLAGS = $(BASE_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS) $(ZSTD_CFLAGS) $(XXHASH_CFLAGS) $(URING_CFLAGS)
 librepl_a_SOURCES =
-librepl_a_SOURCES += src/repl/manifest.c src/repl/manifest.h src/repl/segment.c src/repl/segment.h
+librepl_a_SOURCES += \
+	src/repl/apply.c src/repl/apply.h \
+	src/repl/manifest.c src/repl/manifest.h \
+	src/repl/pipeline.c src/repl/pipeline.h \
+	src/repl/pipeline_read.c src/repl/pipeline_run.h \
+	src/repl/plan.c src/repl/plan.h \
+	src/repl/segment.c src/repl/segment.h \
+	src/repl/segment_pack.c src/repl/segment_pack.h \
+	src/repl/stream.c src/repl/stream.h
 librepl_a_SOURCES += \
 	src/repl/api.c src/repl/api.h \
 	src/repl/durable.c src/repl/durable.h \

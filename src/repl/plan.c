@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+
+#include "plan.h"
+
+struct walk {
+	plan_fn *fn;
+	void *arg;
+	struct err *e;
+	const struct plan_volume *pv; /* the volume at hand */
+	uint64_t seen;                /* end of the last extent of its map */
+	uint64_t covered;             /* bytes of its map so far */
+	uint64_t next;                /* end of the last page planned */
+	uint64_t clear;               /* bytes without data in s */
+	struct segment s;             /* being filled */
+};
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int flush(struct walk *w)
+{
+	int r;
+
+	if (w->s.extents == 0)
+		return 0;
+	r = w->fn(w->arg, &w->s, w->e);
+	w->s.number++;
+	w->s.extents = 0;
+	w->s.raw_len = 0;
+	w->clear = 0;
+	return r;
+}
+
+/* How many of n bytes the segment at hand takes. */
+static uint64_t room(const struct walk *w, enum segment_kind kind, uint64_t n)
+{
+	return least(n, kind == SEGMENT_DATA ? SEGMENT_DATA_MAX - w->s.raw_len
+					     : PLAN_CLEAR_MAX - w->clear);
+}
+
+/* A segment is passed on only when the next byte does not fit, never when it happens to be full at
+ * the end of a call: its bounds must not depend on how the map is split. */
+static int add(struct walk *w, enum segment_kind kind, uint64_t from, uint64_t to)
+{
+	int r = 0;
+
+	from = from < w->next ? w->next : from;
+	while (from < to && !r) {
+		struct segment_extent *last = w->s.extents ? &w->s.extent[w->s.extents - 1] : NULL;
+		bool joins = last && last->kind == kind && last->offset + last->length == from;
+		uint64_t n = room(w, kind, to - from);
+
+		if (!n || (!joins && w->s.extents == PLAN_EXTENTS_MAX)) {
+			r = flush(w);
+			continue;
+		}
+		if (joins)
+			last->length += n;
+		else
+			w->s.extent[w->s.extents++] = (struct segment_extent){from, n, kind};
+		if (kind == SEGMENT_DATA)
+			w->s.raw_len += n;
+		else
+			w->clear += n;
+		from += n;
+		w->next = from;
+	}
+	return r;
+}
+
+static uint64_t down(uint64_t n)
+{
+	return n - n % SEGMENT_ALIGN;
+}
+
+static int on_extent(void *arg, enum volume_extent kind, uint64_t offset, uint64_t length)
+{
+	struct walk *w = arg;
+	uint64_t size = w->pv->size, end, low, high, in_low, in_high;
+	int r;
+
+	if (offset < w->seen || length == 0 || offset + length < offset)
+		return err_set(w->e, ERR_FAILED,
+			       "map of %s: %" PRIu64 " bytes at %" PRIu64 " are out of order",
+			       w->pv->v->name, length, offset);
+	end = least(offset + length, size);
+	w->seen = offset + length;
+	if (offset >= end)
+		return 0;
+	w->covered += end - offset;
+	low = down(offset);
+	high = least(down(end + SEGMENT_ALIGN - 1), size);
+	if (kind == VOLUME_DATA)
+		return add(w, SEGMENT_DATA, low, high);
+	in_low = down(offset + SEGMENT_ALIGN - 1);
+	in_high = end == size ? end : down(end);
+	if (in_low >= in_high)
+		return add(w, SEGMENT_DATA, low, high);
+	r = add(w, SEGMENT_DATA, low, in_low);
+	if (!r)
+		r = add(w, SEGMENT_DISCARD, in_low, in_high);
+	return r ? r : add(w, SEGMENT_DATA, in_high, high);
+}
+
+/* Bytes of the set below the size of the cut. */
+static uint64_t wanted(const struct plan_volume *pv)
+{
+	uint64_t bytes = 0, from = 0, first, count, start, end;
+
+	if (!pv->set)
+		return pv->size;
+	while (bset_next_run(pv->set, from, &first, &count)) {
+		start = least(first * pv->v->block_size, pv->size);
+		end = least((first + count) * pv->v->block_size, pv->size);
+		bytes += end - start;
+		from = first + count;
+	}
+	return bytes;
+}
+
+/* Rule 2: a map that leaves out a part of the set must not pass for a cut. */
+static int walk_volume(struct walk *w, struct err *e)
+{
+	struct volume *v = w->pv->v;
+	int r;
+
+	w->seen = w->covered = w->next = 0;
+	r = v->ops->map(v, w->pv->token, w->pv->set, 0, on_extent, w, e);
+	if (r)
+		return r;
+	if (w->covered < wanted(w->pv))
+		return err_set(e, ERR_FAILED,
+			       "map of %s covers %" PRIu64 " of %" PRIu64 " bytes to be shipped",
+			       v->name, w->covered, wanted(w->pv));
+	return flush(w);
+}
+
+int plan_walk(const struct plan_volume *volume, unsigned volumes, plan_fn *fn, void *arg,
+	      struct err *e)
+{
+	_cleanup_free_ struct walk *w = xcalloc(1, sizeof(*w));
+	int r = 0;
+
+	w->fn = fn;
+	w->arg = arg;
+	w->e = e;
+	for (unsigned i = 0; i < volumes && !r; i++) {
+		w->pv = &volume[i];
+		w->s.volume = i;
+		r = walk_volume(w, e);
+	}
+	return r;
+}
+
+struct count {
+	uint64_t *segments, *data_bytes;
+};
+
+static int count_one(void *arg, const struct segment *s, struct err *e)
+{
+	struct count *c = arg;
+
+	(void)e;
+	++*c->segments;
+	*c->data_bytes += s->raw_len;
+	return 0;
+}
+
+int plan_count(const struct plan_volume *volume, unsigned volumes, uint64_t *segments,
+	       uint64_t *data_bytes, struct err *e)
+{
+	struct count c = {segments, data_bytes};
+
+	*segments = *data_bytes = 0;
+	if (plan_walk(volume, volumes, count_one, &c, e))
+		return -1;
+	if (*segments > MANIFEST_SEGMENTS_MAX)
+		return err_set(e, ERR_FAILED, "the cut has more than 2^32 segments");
+	return 0;
+}
