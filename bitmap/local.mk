@@ -4,4 +4,11 @@ libbitmap_a_CPPFLAGS = -I$(srcdir)/src/base -I$(srcdir)/bitmap
 libbitmap_a_CFLAGS = $(BASE_CFLAGS) $(URING_CFLAGS) $(ISAL_CFLAGS) $(XXHASH_CFLAGS)
 libbitmap_a_SOURCES =
 libbitmap_a_SOURCES += bitmap/bset.c bitmap/bset.h
+libbitmap_a_SOURCES += \
+	bitmap/blockio.c bitmap/blockio.h \
+	bitmap/pdtree.c bitmap/pdtree.h \
+	bitmap/thin_cursor.c bitmap/thin_cursor.h \
+	bitmap/thin_diff.c bitmap/thin_diff.h \
+	bitmap/thin_map.c bitmap/thin_map.h \
+	bitmap/thin_meta.c bitmap/thin_meta.h
 BITMAP_LIBS = libbitmap.a $(BASE_LIBS) $(ROARING_LIBS) $(ISAL_LIBS) $(XXHASH_LIBS)
