@@ -38,6 +38,8 @@ struct volume {
 	char partnership[33];       /* id of the partnership, for tags */
 	uint64_t size;              /* bytes */
 	uint32_t block_size;        /* bytes: granularity of changed-block sets */
+	uint32_t discard_unit;      /* bytes: whole aligned units discarded read as zeros afterwards;
+				     * 0: no discard is to be trusted. Set by open. */
 };
 
 enum volume_extent { VOLUME_DATA, VOLUME_HOLE }; /* a hole reads as zeros and holds no space */
@@ -50,23 +52,27 @@ typedef int volume_extent_fn(void *arg, enum volume_extent kind, uint64_t offset
 enum volume_changes { VOLUME_CHANGES_OK = 0, VOLUME_CHANGES_DOUBT = 1 };
 
 struct volume_health {
-	double data_percent, meta_percent;     /* of the pool; < 0: not applicable */
-	double threshold;                      /* percent beyond which no new cut is made */
-	uint64_t snapshots, snapshots_max;     /* the pool's lifetime budget (2^24) */
-	bool cut_refused;                      /* a cut now would be refused; cause says why */
-	char cause[256];                       /* empty: nothing to report */
+	double data_percent, meta_percent; /* of the pool; < 0: not applicable */
+	double threshold;                  /* percent beyond which no new cut is made */
+	uint64_t snapshots, snapshots_max; /* the pool's lifetime budget (2^24) */
+	bool cut_refused;                  /* a cut now would be refused; cause says why */
+	char cause[256];                   /* empty: nothing to report */
 	char remedy[256];
 };
 
 struct volume_ops {
 	const char *kind;
+	size_t size; /* bytes of the struct that embeds struct volume */
 
-	/* Finds the volume by name. -1: not there, or not of this kind. */
+	/* Finds the volume by name. 1: it is there or may be, but not of this kind. */
 	int (*open)(struct volume *v, struct err *e);
-	void (*close)(struct volume *v); /* releases everything, keeps the data; v is freed by volume_free */
+	void (*close)(struct volume *v); /* releases everything, keeps the data; v is freed by
+					    volume_free */
 
-	/* Makes what cuts need (slots by LVM), so that keep cuts and one more fit; mends what a crash
-	 * left. tokens: the cuts that count; any other slot content is garbage and is freed. */
+	/* Makes what cuts need (slots by LVM), so that keep cuts and one more fit; mends what a
+	 * crash left. tokens: the cuts that count, oldest first; any other slot content is garbage
+	 * and is freed. A target whose head a crash in rewind() took away gets it back from the
+	 * last one. */
 	int (*prepare)(struct volume *v, const char *const *tokens, unsigned ntokens, unsigned keep,
 		       struct err *e);
 	/* Health of the storage below: called often, takes no LVM lock, blocks on nothing. */
@@ -80,38 +86,46 @@ struct volume_ops {
 	int (*thaw)(struct volume *v, struct err *e); /* idempotent */
 	/* Proves on disk that the cut exists and names it. */
 	int (*proof)(struct volume *v, char token[static VOLUME_TOKEN_MAX], struct err *e);
-	/* A command line for the watchdog process: what thaw does, by itself. */
+	/* What the watchdog process must know to do what thaw does: lines as in watchdog.h, none if
+	 * there is nothing to thaw. Called after allot. */
 	int (*thaw_words)(struct volume *v, char *out, size_t size, struct err *e);
+
+	/* After the cut, in any case: lets go of what allot took. good is false if the group's cut
+	 * has failed: what was snapped is freed. */
+	void (*done)(struct volume *v, bool good);
 
 	/* 1: the data of this cut is still here, unaltered; name (may be NULL) gets what holds it.
 	 * 0: it is not; why (size bytes, may be NULL) says what is wrong. -1: cannot tell. */
-	int (*held)(struct volume *v, const char *token, char name[static VOLUME_NAME_MAX], char *why,
-		    size_t size, struct err *e);
+	int (*held)(struct volume *v, const char *token, char name[static VOLUME_NAME_MAX],
+		    char *why, size_t size, struct err *e);
 	/* Adds to set every block that may differ between two cuts. VOLUME_CHANGES_DOUBT when that
 	 * cannot be trusted (rule 2): e then says why, and the caller ships everything. */
 	int (*changes)(struct volume *v, const char *from, const char *to, struct bset *set,
 		       struct err *e);
-	/* Data and holes of a cut, of the blocks in set only (NULL: of all), from byte offset on. One
-	 * walk: the cost follows the set, not the volume. */
+	/* Data and holes of a cut, of the blocks in set only (NULL: of all), from byte offset on.
+	 * One walk: the cost follows the set, not the volume. */
 	int (*map)(struct volume *v, const char *token, const struct bset *set, uint64_t offset,
 		   volume_extent_fn *fn, void *arg, struct err *e);
-	/* A descriptor to read the cut with O_DIRECT; nothing of it is left behind when it is closed,
-	 * also by a crash. */
+	/* A descriptor to read the cut with O_DIRECT; nothing of it is left behind when it is
+	 * closed, also by a crash. */
 	int (*reader)(struct volume *v, const char *token, struct err *e);
 	/* The cut is no longer needed: its space comes back, the slot stays. */
 	int (*release)(struct volume *v, const char *token, struct err *e);
 
-	/* Target only. hold: checks rule 3 (not mounted, not open, unchanged since the commit named by
-	 * token, NULL: nothing committed yet; with may_differ an unfinished cut may have been written)
-	 * and gives a descriptor opened O_DIRECT|O_EXCL for writing. unhold closes it and makes the
-	 * volume inactive again. */
-	int (*hold)(struct volume *v, const char *committed, bool may_differ, int *fd, struct err *e);
+	/* Target only. hold: checks rule 3 (not mounted, not open, unchanged since the commit named
+	 * by token, NULL: nothing committed yet; with may_differ an unfinished cut may have been
+	 * written) and gives a descriptor opened O_DIRECT|O_EXCL for writing. unhold closes it and
+	 * makes the volume inactive again. */
+	int (*hold)(struct volume *v, const char *committed, bool may_differ, int *fd,
+		    struct err *e);
 	int (*unhold)(struct volume *v, struct err *e);
 	/* Brings the head back to exactly the cut named: O(1). Not while held. */
 	int (*rewind)(struct volume *v, const char *token, struct err *e);
 	/* The destination grows before a larger cut is applied. Not while held. */
 	int (*grow)(struct volume *v, uint64_t size, struct err *e);
 
+	/* The part of volume_check_target() that depends on the kind. */
+	int (*check_target)(struct volume *v, bool overwrite, struct err *e);
 	/* Removes every slot and tag of this partnership. The volume itself stays. */
 	int (*drop)(struct volume *v, struct err *e);
 };
