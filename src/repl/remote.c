@@ -76,10 +76,11 @@ static struct remote_replica *parse(const struct buf *reply, struct err *e)
 }
 
 struct client *remote_connect(const struct partnership *p, const struct identity *id,
-			      struct err *e)
+			      unsigned stall_ms, struct err *e)
 {
 	const struct client_peer peer = {.address = p->peer_address,
-					 .fingerprint = p->peer_fingerprint};
+					 .fingerprint = p->peer_fingerprint,
+					 .stall_ms = stall_ms};
 
 	if (!p->peer_address[0]) {
 		err_set(e, ERR_PEER, "the address of the peer of %s is not known here", p->name);

@@ -20,9 +20,11 @@ struct remote_replica {
 void remote_replica_free(struct remote_replica *r);
 DEFINE_FREEP(remote_replica_free, struct remote_replica);
 
-/* A connection for the partnership. One per thread. */
+#define REMOTE_STALL_MS 60000
+
+/* A connection for the partnership. One per thread. stall_ms: an answer may take so long. */
 struct client *remote_connect(const struct partnership *p, const struct identity *id,
-			      struct err *e);
+			      unsigned stall_ms, struct err *e);
 
 struct remote_replica *remote_get(struct client *c, const char *id, struct err *e);
 /* PUT of the request made by setup.c. */

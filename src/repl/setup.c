@@ -8,6 +8,8 @@
 #include "source.h"
 #include "target.h"
 
+#define SETUP_ANSWER_MS 300000 /* the peer runs LVM commands, one per slot */
+
 int setup_add_volume(struct setup_options *o, const char *word, struct err *e)
 {
 	const char *eq = strchr(word, '=');
@@ -94,7 +96,7 @@ int setup_create(const struct host *h, const struct setup_options *o, struct err
 	struct err undo;
 
 	if (!id || fill(o, p, r, e) < 0 || describe(o, p, r, e) < 0 ||
-	    !(c = remote_connect(p, id, e)) || partnership_save(h, p, true, e) < 0)
+	    !(c = remote_connect(p, id, SETUP_ANSWER_MS, e)) || partnership_save(h, p, true, e) < 0)
 		return -1;
 	request = target_request_json(r);
 	if (remote_create(c, p->id, request, e) < 0) {
@@ -114,7 +116,7 @@ int setup_create(const struct host *h, const struct setup_options *o, struct err
 static int remove_remote(const struct host *h, const struct partnership *p, struct err *e)
 {
 	_cleanup_(identity_freep) struct identity *id = identity_load(h->confdir, e);
-	_cleanup_(client_freep) struct client *c = id ? remote_connect(p, id, e) : NULL;
+	_cleanup_(client_freep) struct client *c = id ? remote_connect(p, id, SETUP_ANSWER_MS, e) : NULL;
 
 	if (c && remote_remove(c, p->id, e) == 0)
 		return 0;

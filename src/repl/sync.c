@@ -18,6 +18,7 @@ struct attempt {
 	struct remote_replica *peer; /* NULL: it does not answer */
 	struct err peer_error;
 	bool full;
+	uint64_t cut_us; /* how long the cut took that is shipped next; 0: it was taken earlier */
 };
 
 static void attempt_free(struct attempt *a)
@@ -91,7 +92,7 @@ static int reconcile(struct attempt *a, struct err *e)
 
 static int contact(struct attempt *a, struct err *e)
 {
-	a->client = remote_connect(a->s->p, a->id, &a->peer_error);
+	a->client = remote_connect(a->s->p, a->id, REMOTE_STALL_MS, &a->peer_error);
 	if (a->client && a->options->rewind_target &&
 	    remote_rewind(a->client, a->s->p->id, e) < 0)
 		return -1;
@@ -139,17 +140,17 @@ static bool shipping_begun(const struct source *s)
 static int ship(struct attempt *a, struct sync_result *out, struct err *e)
 {
 	struct source *s = a->s;
-	struct ship sh = {.s = s, .options = a->options};
-	struct remote_replica *after = NULL;
 	const struct bitlog_cut *newest = bitlog_newest(s->log);
-	int r;
+	uint64_t start = fmt_mono_us();
+	_cleanup_(ship_freep) struct ship *sh =
+		ship_new(s, state_newest(a->peer->state), a->full, e);
+	struct remote_replica *after;
 
-	sh.cut.full = a->full;
-	if (mark_shipping(s, newest->seq, e) < 0)
+	if (!sh || mark_shipping(s, newest->seq, e) < 0)
 		return -1;
-	r = ship_to_peer(&sh, a->id, state_newest(a->peer->state), &after, e);
-	out->partial = sh.partial;
-	if (r < 0)
+	out->partial = true;
+	after = ship_to_peer(sh, a->options, a->id, e);
+	if (!after)
 		return -1;
 	fault("sync.committed");
 	remote_replica_free(a->peer);
@@ -159,9 +160,11 @@ static int ship(struct attempt *a, struct sync_result *out, struct err *e)
 	    remember(s, after->state, e) < 0)
 		return -1;
 	fault("sync.pruned");
-	out->cut = sh.cut;
-	out->pending = false;
-	return report_add(s->host, s->p->name, &sh.cut, e);
+	out->pending = out->partial = false;
+	out->cut = sh->cut;
+	out->cut.finished_ms = fmt_now_ms();
+	out->cut.took_ms = (fmt_mono_us() - start + a->cut_us) / 1000;
+	return report_add(s->host, s->p->name, &out->cut, e);
 }
 
 static bool space_low(const struct source *s)
@@ -182,7 +185,9 @@ static int take_cut(struct attempt *a, struct sync_result *out, struct err *e)
 	int r;
 
 	progress_save(a->host, a->s->p->name, &p);
+	a->cut_us = fmt_mono_us();
 	r = source_cut(a->s, e);
+	a->cut_us = fmt_mono_us() - a->cut_us;
 	progress_clear(a->host, a->s->p->name);
 	out->pending = is_pending(a->s);
 	return r;

@@ -14,7 +14,8 @@
 #include "stop.h"
 #include "sync.h"
 
-#define BAR 24 /* cells of the progress bar */
+#define BAR            24        /* cells of the progress bar */
+#define SYNC_ANSWER_MS 604800000 /* a first sync may take days; a dead peer shows earlier */
 
 static void bar(void *arg, const struct progress *p)
 {
@@ -60,7 +61,7 @@ static void print_json(const struct report_cut *c)
 static int sync_there(const struct host *h, const struct partnership *p, bool json, struct err *e)
 {
 	_cleanup_(identity_freep) struct identity *id = identity_load(h->confdir, e);
-	_cleanup_(client_freep) struct client *c = id ? remote_connect(p, id, e) : NULL;
+	_cleanup_(client_freep) struct client *c = id ? remote_connect(p, id, SYNC_ANSWER_MS, e) : NULL;
 	_cleanup_json_ json_t *j = c ? remote_drive(c, p->id, "sync", e) : NULL;
 
 	if (!j)

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <pthread.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "fault.h"
+#include "ship.h"
+#include "stop.h"
+
+void ship_free(struct ship *sh)
+{
+	if (!sh)
+		return;
+	manifest_free(sh->m);
+	for (unsigned i = 0; i < PARTNERSHIP_VOLUMES_MAX; i++)
+		bset_free(sh->set[i]);
+	free(sh);
+}
+
+/* Different for every cut, the same for every attempt at it. */
+static uint64_t seed_of(const struct manifest *m)
+{
+	_cleanup_free_ char *text = xasprintf("%s/%s/%llu", m->partnership, m->generation,
+					      (unsigned long long)m->seq);
+
+	return XXH3_64bits(text, strlen(text));
+}
+
+static void fill_manifest(struct ship *sh, const struct state_cut *base)
+{
+	const struct bitlog_cut *c = bitlog_newest(sh->s->log);
+	struct manifest *m = sh->m;
+
+	strcpy(m->partnership, sh->s->p->id);
+	strcpy(m->generation, c->generation);
+	m->seq = c->seq;
+	if (base) {
+		strcpy(m->base_generation, base->generation);
+		m->base_seq = base->seq;
+	}
+	m->time_ms = c->time_ms;
+	m->pause_us = c->pause_us;
+	m->seed = seed_of(m);
+	m->volumes = c->volumes;
+}
+
+/* What is shipped of one volume: the pending set, or everything. */
+static void fill_volume(struct ship *sh, unsigned i, bool full)
+{
+	const struct bitlog_cut *c = bitlog_newest(sh->s->log);
+	const struct partnership_volume *pv = &sh->s->p->volume[i];
+	struct manifest_volume *mv = &sh->m->volume[i];
+	struct volume *v = sh->s->volume[i];
+	bool all;
+
+	sh->set[i] = bitlog_pending(sh->s->log, i, &all);
+	if (all || full) {
+		bset_free(sh->set[i]);
+		sh->set[i] = NULL;
+	}
+	strcpy(mv->uuid, pv->uuid);
+	strcpy(mv->name, pv->local);
+	strcpy(mv->target, pv->remote);
+	mv->size = c->volume[i].size;
+	mv->block_size = v->block_size;
+	mv->full = sh->set[i] == NULL;
+	sh->plan[i] = (struct plan_volume){v, c->volume[i].token, sh->set[i], mv->size};
+	sh->cut.changed += mv->full ? mv->size : bset_count(sh->set[i]) * v->block_size;
+	sh->cut.full |= mv->full;
+}
+
+struct ship *ship_new(struct source *s, const struct state_cut *base, bool full, struct err *e)
+{
+	_cleanup_(ship_freep) struct ship *sh = xcalloc(1, sizeof(*sh));
+
+	sh->s = s;
+	sh->m = xcalloc(1, sizeof(*sh->m));
+	fill_manifest(sh, base);
+	for (unsigned i = 0; i < sh->m->volumes; i++)
+		fill_volume(sh, i, full || !base);
+	sh->cut.seq = sh->m->seq;
+	sh->cut.time_ms = sh->m->time_ms;
+	sh->cut.pause_us = sh->m->pause_us;
+	if (plan_count(sh->plan, sh->m->volumes, &sh->m->segments, &sh->m->data_bytes, e) < 0) {
+		err_wrap(e, "plan cut %llu", (unsigned long long)sh->m->seq);
+		return NULL;
+	}
+	return TAKE(sh);
+}
+
+/* Watches a running pipeline from a thread of its own. */
+struct watch {
+	const struct ship *sh;
+	const struct sync_options *o;
+	struct pipeline_progress g;
+	atomic_bool cancel, finished, paused;
+};
+
+static void show(struct watch *w, struct progress *p, uint64_t *last_bytes, uint64_t *last_us)
+{
+	uint64_t now = fmt_mono_us(), bytes = w->g.data_bytes;
+	double rate = (bytes - *last_bytes) * 1e6 / (now - *last_us + 1);
+
+	p->rate = p->rate ? 0.8 * p->rate + 0.2 * rate : rate;
+	p->segments = w->g.segments;
+	p->bytes = bytes;
+	p->wire = w->g.sent_bytes;
+	*last_bytes = bytes;
+	*last_us = now;
+	progress_save(w->sh->s->host, w->sh->s->p->name, p);
+	if (w->o->progress)
+		w->o->progress(w->o->arg, p);
+}
+
+static void *watch_thread(void *arg)
+{
+	struct watch *w = arg;
+	const struct source *s = w->sh->s;
+	struct progress p = {.phase = "shipping",
+			     .seq = w->sh->m->seq,
+			     .start_ms = fmt_now_ms(),
+			     .segments_total = w->sh->m->segments,
+			     .bytes_total = w->sh->m->data_bytes};
+	uint64_t last_bytes = w->g.data_bytes, last_us = fmt_mono_us();
+
+	while (!w->finished) {
+		struct timespec t = {0, 50000000};
+
+		nanosleep(&t, NULL);
+		if (partnership_paused(s->host, s->p->name))
+			w->paused = true;
+		if (stop_wanted() || w->paused)
+			w->cancel = true;
+		if (fmt_mono_us() - last_us > 500000)
+			show(w, &p, &last_bytes, &last_us);
+	}
+	progress_clear(s->host, s->p->name);
+	return NULL;
+}
+
+static int explain(const struct watch *w, struct err *e)
+{
+	const char *name = w->sh->s->p->name;
+
+	if (w->paused) {
+		err_set(e, ERR_FAILED, "%s was paused", name);
+		err_hint(e, "srsync resume %s goes on where it stopped", name);
+	} else if (stop_wanted()) {
+		err_set(e, ERR_FAILED, "interrupted");
+		err_hint(e, "srsync sync %s goes on where it stopped", name);
+	}
+	return -1;
+}
+
+int ship_run(struct ship *sh, const struct sync_options *o, const struct pipeline_sink *sink,
+	     unsigned workers, const struct bset *done, struct err *e)
+{
+	struct watch w = {.sh = sh, .o = o};
+	struct pipeline pl = {.m = sh->m,
+			      .volume = sh->plan,
+			      .done = done,
+			      .workers = workers,
+			      .level = PIPELINE_LEVEL,
+			      .sink = *sink,
+			      .cancel = &w.cancel};
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, watch_thread, &w);
+
+	if (r)
+		return err_set(e, ERR_FAILED, "start a thread: %s", strerror(r));
+	r = pipeline_run(&pl, &w.g, e);
+	w.finished = true;
+	pthread_join(thread, NULL);
+	sh->cut.shipped = w.g.read_bytes;
+	sh->cut.wire = w.g.sent_bytes;
+	return r < 0 ? explain(&w, e) : 0;
+}
+
+/* The sink of the network: one connection per worker. */
+struct wire {
+	const struct ship *sh;
+	struct client *client[SHIP_STREAMS];
+	pthread_mutex_t mutex; /* of free_us */
+	uint64_t free_us;      /* when the rate allows the next byte */
+};
+
+/* --rate: each segment books its time on the wire, and starts when the bookings before it end. */
+static void wait_for_rate(struct wire *w, size_t bytes)
+{
+	uint64_t rate = w->sh->s->p->rate, now = fmt_mono_us(), start;
+
+	if (!rate)
+		return;
+	pthread_mutex_lock(&w->mutex);
+	start = w->free_us > now ? w->free_us : now;
+	w->free_us = start + bytes * 1000000 / rate;
+	pthread_mutex_unlock(&w->mutex);
+	if (start > now)
+		stop_sleep((start - now) / 1000);
+}
+
+static int put(void *arg, unsigned worker, uint64_t number, const struct buf *segment,
+	       struct err *e)
+{
+	struct wire *w = arg;
+
+	wait_for_rate(w, segment->len);
+	fault("ship.segment");
+	return remote_segment(w->client[worker], w->sh->m->partnership, w->sh->m->seq, number,
+			      segment, e);
+}
+
+static int send_segments(struct ship *sh, const struct sync_options *o, const struct identity *id,
+			 const struct bset *done, struct err *e)
+{
+	struct wire w = {.sh = sh, .mutex = PTHREAD_MUTEX_INITIALIZER};
+	struct pipeline_sink sink = {.put = put, .arg = &w};
+	int r = 0;
+
+	for (unsigned i = 0; i < SHIP_STREAMS && r == 0; i++)
+		if (!(w.client[i] = remote_connect(sh->s->p, id, SHIP_SEGMENT_MS, e)))
+			r = -1;
+	if (r == 0)
+		r = ship_run(sh, o, &sink, SHIP_STREAMS, done, e);
+	for (unsigned i = 0; i < SHIP_STREAMS; i++)
+		client_free(w.client[i]);
+	return r;
+}
+
+static bool committed(const struct remote_replica *r, const struct manifest *m)
+{
+	return state_find(r->state, m->generation, m->seq) != NULL;
+}
+
+/* When the answer got lost, the peer is asked whether it has committed. */
+static struct remote_replica *commit(struct ship *sh, struct client *c, struct err *e)
+{
+	struct remote_replica *r = remote_commit(c, sh->m->partnership, sh->m->seq, e);
+	struct err again;
+
+	if (r || e->code != ERR_PEER)
+		return r;
+	r = remote_get(c, sh->m->partnership, &again);
+	if (r && committed(r, sh->m))
+		return r;
+	remote_replica_free(r);
+	return NULL;
+}
+
+struct remote_replica *ship_to_peer(struct ship *sh, const struct sync_options *o,
+				    const struct identity *id, struct err *e)
+{
+	_cleanup_(client_freep) struct client *c =
+		remote_connect(sh->s->p, id, SHIP_ANSWER_MS, e);
+	_cleanup_(remote_replica_freep) struct remote_replica *r = NULL;
+	_cleanup_buf_ struct buf frame = BUF_INIT;
+
+	if (!c || manifest_encode(sh->m, &frame, e) < 0 ||
+	    !(r = remote_begin(c, sh->m->partnership, sh->m->seq, &frame, e)))
+		return NULL;
+	fault("ship.begun");
+	if (committed(r, sh->m))
+		return TAKE(r);
+	if (send_segments(sh, o, id, r->received, e) < 0)
+		return NULL;
+	fault("ship.sent");
+	return commit(sh, c, e);
+}
