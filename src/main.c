@@ -28,7 +28,7 @@ static int global_options(int argc, char **argv, struct err *e)
 	int n = 1;
 
 	for (int i = 1; i < argc; i++) {
-		const char *env = !strncmp(argv[i], "--confdir", 9)    ? "SRSYNC_CONFDIR"
+		const char *env = !strncmp(argv[i], "--confdir", 9)     ? "SRSYNC_CONFDIR"
 				  : !strncmp(argv[i], "--statedir", 10) ? "SRSYNC_STATEDIR"
 									: NULL;
 		const char *eq = env ? strchr(argv[i], '=') : NULL;

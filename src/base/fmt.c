@@ -52,7 +52,8 @@ struct fmt fmt_duration(double seconds)
 	else if (s < 86400)
 		snprintf(f.s, sizeof(f.s), "%" PRIu64 "h%02um", s / 3600, (unsigned)(s / 60 % 60));
 	else
-		snprintf(f.s, sizeof(f.s), "%" PRIu64 "d%02uh", s / 86400, (unsigned)(s / 3600 % 24));
+		snprintf(f.s, sizeof(f.s), "%" PRIu64 "d%02uh", s / 86400,
+			 (unsigned)(s / 3600 % 24));
 	return f;
 }
 
@@ -71,8 +72,8 @@ struct fmt fmt_time(int64_t unix_ms)
 }
 
 /* Multiplies the number at s by the factor of the unit behind it. */
-static int parse_scaled(const char *s, const char *what, double (*factor)(const char *), double *out,
-			struct err *e)
+static int parse_scaled(const char *s, const char *what, double (*factor)(const char *),
+			double *out, struct err *e)
 {
 	char *end;
 	double v, f;

@@ -54,7 +54,8 @@ int js_str(const json_t *o, const char *key, char *out, size_t size, struct err 
 	if (!s)
 		return missing(key, "a string", e);
 	if (strlen(s) >= size)
-		return err_set(e, ERR_FAILED, "member \"%s\" is longer than %zu bytes", key, size - 1);
+		return err_set(e, ERR_FAILED, "member \"%s\" is longer than %zu bytes", key,
+			       size - 1);
 	strcpy(out, s);
 	return 0;
 }

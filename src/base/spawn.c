@@ -107,7 +107,8 @@ static int pump(const struct spawn *s, struct child *c, struct buf *out, struct 
 	uint64_t end = fmt_mono_us() + s->timeout_ms * 1000ULL;
 
 	while (c->out >= 0 || c->err >= 0) {
-		struct pollfd p[3] = {{c->in, POLLOUT, 0}, {c->out, POLLIN, 0}, {c->err, POLLIN, 0}};
+		struct pollfd p[3] = {
+			{c->in, POLLOUT, 0}, {c->out, POLLIN, 0}, {c->err, POLLIN, 0}};
 		int64_t left = (int64_t)(end - fmt_mono_us()) / 1000;
 
 		if (s->timeout_ms && left <= 0)

@@ -56,7 +56,8 @@ static void reply_json(struct server_reply *rp, json_t *j)
 	json_decref(j);
 }
 
-/* The partnership of the request's id, if the caller is its other side; else the reply is filled. */
+/* The partnership of the request's id, if the caller is its other side; else the reply is filled.
+ */
 static struct partnership *find(const struct server_request *rq, struct server_reply *rp)
 {
 	const struct api *a = rq->arg;
@@ -235,8 +236,15 @@ static int run_command(const struct api *a, const char *command, const char *nam
 		       struct err *e)
 {
 	_cleanup_buf_ struct buf words = BUF_INIT;
-	const char *argv[] = {"/proc/self/exe", "--confdir", a->host->confdir, "--statedir",
-			      a->host->statedir, command, name, NULL, NULL};
+	const char *argv[] = {"/proc/self/exe",
+			      "--confdir",
+			      a->host->confdir,
+			      "--statedir",
+			      a->host->statedir,
+			      command,
+			      name,
+			      NULL,
+			      NULL};
 	struct spawn s = {.argv = argv};
 	int r;
 

@@ -8,11 +8,11 @@ struct durable {
 	void *arg;
 	pthread_mutex_t mutex;
 	pthread_cond_t done_cond;
-	struct buf batch;     /* records that wait for the next flush */
-	uint64_t handed_in;   /* records so far */
-	uint64_t done;        /* the first so many are durable */
+	struct buf batch;   /* records that wait for the next flush */
+	uint64_t handed_in; /* records so far */
+	uint64_t done;      /* the first so many are durable */
 	bool flushing;
-	struct err broken;    /* the first failure; final */
+	struct err broken; /* the first failure; final */
 };
 
 struct durable *durable_new(durable_flush *flush, void *arg)

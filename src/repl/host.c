@@ -14,7 +14,8 @@ static int choose(char *out, size_t size, const char *option, const char *env, c
 		dir = def;
 	/* half of HOST_PATH_MAX, so that any file below fits */
 	if (strlen(dir) >= size)
-		return err_set(e, ERR_USAGE, "folder name of more than %zu bytes: %s", size - 1, dir);
+		return err_set(e, ERR_USAGE, "folder name of more than %zu bytes: %s", size - 1,
+			       dir);
 	strcpy(out, dir);
 	return 0;
 }

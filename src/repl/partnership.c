@@ -45,7 +45,8 @@ static int parse(const json_t *j, struct partnership *p, struct err *e)
 	    js_str(j, "id", p->id, sizeof(p->id), e) < 0 ||
 	    js_str(j, "role", role, sizeof(role), e) < 0 ||
 	    js_str(j, "peer_address", p->peer_address, sizeof(p->peer_address), e) < 0 ||
-	    js_str(j, "peer_fingerprint", p->peer_fingerprint, sizeof(p->peer_fingerprint), e) < 0 ||
+	    js_str(j, "peer_fingerprint", p->peer_fingerprint, sizeof(p->peer_fingerprint), e) <
+		    0 ||
 	    js_u64_or(j, "rpo_ms", PARTNERSHIP_RPO_MS, &p->rpo_ms, e) < 0 ||
 	    js_u64_or(j, "keep", PARTNERSHIP_KEEP, &p->keep, e) < 0 ||
 	    js_u64_or(j, "rate", 0, &p->rate, e) < 0 || !(list = js_array(j, "volumes", e)))
@@ -55,7 +56,8 @@ static int parse(const json_t *j, struct partnership *p, struct err *e)
 	if (!fmt_is_id(p->id) || p->volumes < 1 || p->volumes > PARTNERSHIP_VOLUMES_MAX ||
 	    p->keep < 1 || p->keep > PARTNERSHIP_KEEP_MAX ||
 	    (p->role == VOLUME_TARGET && strcmp(role, "destination")))
-		return err_set(e, ERR_FAILED, "id, role, keep or number of volumes is out of bounds");
+		return err_set(e, ERR_FAILED,
+			       "id, role, keep or number of volumes is out of bounds");
 	for (unsigned i = 0; i < p->volumes; i++)
 		if (parse_volume(json_array_get(list, i), &p->volume[i], e) < 0)
 			return -1;
@@ -90,21 +92,21 @@ static json_t *volumes_json(const struct partnership *p)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < p->volumes; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "local", p->volume[i].local,
-						      "remote", p->volume[i].remote, "uuid",
-						      p->volume[i].uuid));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s}", "local", p->volume[i].local, "remote",
+					p->volume[i].remote, "uuid", p->volume[i].uuid));
 	return list;
 }
 
 int partnership_save(const struct host *h, const struct partnership *p, bool fresh, struct err *e)
 {
 	struct host_path path = file_of(h, p->name);
-	_cleanup_json_ json_t *j = json_pack(
-		"{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "format", 1, "name", p->name,
-		"id", p->id, "role", partnership_role_word(p->role), "peer_address",
-		p->peer_address, "peer_fingerprint", p->peer_fingerprint, "rpo_ms",
-		(json_int_t)p->rpo_ms, "keep", (json_int_t)p->keep, "rate", (json_int_t)p->rate,
-		"volumes", volumes_json(p));
+	_cleanup_json_ json_t *j =
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "format", 1, "name",
+			  p->name, "id", p->id, "role", partnership_role_word(p->role),
+			  "peer_address", p->peer_address, "peer_fingerprint", p->peer_fingerprint,
+			  "rpo_ms", (json_int_t)p->rpo_ms, "keep", (json_int_t)p->keep, "rate",
+			  (json_int_t)p->rate, "volumes", volumes_json(p));
 
 	if (fresh && access(path.s, F_OK) == 0) {
 		err_set(e, ERR_FAILED, "there is a partnership %s on this host already", p->name);

@@ -30,7 +30,8 @@ int peer_role_parse(const char *word, enum peer_role *r, struct err *e)
 int peer_name_check(const char *what, const char *name, struct err *e)
 {
 	if (!isalnum((unsigned char)*name))
-		return err_set(e, ERR_USAGE, "%s '%s' must start with a letter or digit", what, name);
+		return err_set(e, ERR_USAGE, "%s '%s' must start with a letter or digit", what,
+			       name);
 	if (strlen(name) >= PEER_NAME_SIZE)
 		return err_set(e, ERR_USAGE, "%s '%s' is longer than %d bytes", what, name,
 			       PEER_NAME_SIZE - 1);
@@ -54,7 +55,8 @@ static int parse_peer(const json_t *j, struct peer *p, struct err *e)
 	if (js_str(j, "name", p->name, sizeof(p->name), e) < 0 ||
 	    js_str(j, "fingerprint", p->fingerprint, sizeof(p->fingerprint), e) < 0 ||
 	    js_str(j, "role", role, sizeof(role), e) < 0 ||
-	    js_u64_or(j, "granted_ms", 0, &granted, e) < 0 || peer_role_parse(role, &p->role, e) < 0)
+	    js_u64_or(j, "granted_ms", 0, &granted, e) < 0 ||
+	    peer_role_parse(role, &p->role, e) < 0)
 		return -1;
 	p->granted_ms = granted;
 	if (!identity_is_fingerprint(p->fingerprint))
@@ -95,10 +97,11 @@ static int save(const struct host *h, const struct peers *p, struct err *e)
 	json_t *list = json_object_get(j, "peers");
 
 	for (unsigned i = 0; i < p->n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "name", p->peer[i].name,
-						      "fingerprint", p->peer[i].fingerprint, "role",
-						      roles[p->peer[i].role], "granted_ms",
-						      (json_int_t)p->peer[i].granted_ms));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:I}", "name", p->peer[i].name,
+						"fingerprint", p->peer[i].fingerprint, "role",
+						roles[p->peer[i].role], "granted_ms",
+						(json_int_t)p->peer[i].granted_ms));
 	return js_save(path.s, j, 0600, e);
 }
 
@@ -125,8 +128,10 @@ int peers_grant(const struct host *h, const struct peer *p, struct err *e)
 		if (!strcmp(q->fingerprint, p->fingerprint))
 			slot = q;
 		else if (!strcmp(q->name, p->name)) {
-			err_set(e, ERR_FAILED, "the name %s belongs to %s", p->name, q->fingerprint);
-			return err_hint(e, "srsync revoke %s first, or choose another --name", p->name);
+			err_set(e, ERR_FAILED, "the name %s belongs to %s", p->name,
+				q->fingerprint);
+			return err_hint(e, "srsync revoke %s first, or choose another --name",
+					p->name);
 		}
 	}
 	if (!slot && all->n == PEERS_MAX)

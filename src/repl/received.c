@@ -18,7 +18,7 @@ static const char magic[8] = "SRRECV1\n";
 
 struct received {
 	int fd;
-	uint64_t size;      /* bytes that are durable and whole */
+	uint64_t size; /* bytes that are durable and whole */
 	uint64_t granule;
 	struct bset *segments;
 	struct bset *touched[PARTNERSHIP_VOLUMES_MAX];
@@ -124,8 +124,7 @@ struct received *received_open(const char *path, const uint8_t digest[static REC
 	return TAKE(r);
 }
 
-void received_note(struct buf *batch, uint64_t segment, const struct received_extent *x,
-		   unsigned n)
+void received_note(struct buf *batch, uint64_t segment, const struct received_extent *x, unsigned n)
 {
 	size_t start = batch->len;
 

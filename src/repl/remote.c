@@ -22,11 +22,10 @@ json_t *remote_replica_json(const struct state *s, const char *open_generation, 
 	uint64_t first = 0, n = 0;
 
 	for (unsigned i = 0; i < s->n; i++)
-		json_array_append_new(json_object_get(j, "cuts"),
-				      state_cut_json(s->cut[i], false));
+		json_array_append_new(json_object_get(j, "cuts"), state_cut_json(s->cut[i], false));
 	while (received && bset_next_run(received, first + n, &first, &n))
-		json_array_append_new(ranges, json_pack("[I, I]", (json_int_t)first,
-							(json_int_t)n));
+		json_array_append_new(ranges,
+				      json_pack("[I, I]", (json_int_t)first, (json_int_t)n));
 	if (*open_generation)
 		json_object_set_new(j, "open",
 				    json_pack("{s:s, s:I, s:O}", "generation", open_generation,

@@ -60,7 +60,8 @@ static void unlockp(pthread_rwlock_t **rw)
 {
 	pthread_rwlock_unlock(*rw);
 }
-#define HELD_UNTIL_RETURN(rw) _cleanup_(unlockp) __attribute__((unused)) pthread_rwlock_t *held_ = rw
+#define HELD_UNTIL_RETURN(rw)                                                                      \
+	_cleanup_(unlockp) __attribute__((unused)) pthread_rwlock_t *held_ = rw
 
 static void show_progress(struct session *s)
 {
@@ -80,7 +81,8 @@ void replicas_tick(struct replicas *r)
 		if (pthread_rwlock_trywrlock(&s->rw))
 			continue;
 		if (s->open && fmt_now_ms() - s->used_ms > REPLICA_IDLE_MS) {
-			log_warn("%s: nothing received for %d s, cut %llu is let go; it can be resumed",
+			log_warn("%s: nothing received for %d s, cut %llu is let go; it can be "
+				 "resumed",
 				 s->p->name, REPLICA_IDLE_MS / 1000, (unsigned long long)s->m->seq);
 			session_close(s);
 		} else if (s->open) {
@@ -118,8 +120,8 @@ static json_t *describe_closed(const struct host *h, const struct partnership *p
 
 	if (!st)
 		return NULL;
-	if (io_read_file(session_file(&look, "manifest").s, MANIFEST_FRAME_MAX, &frame,
-			 &ignored) == 0)
+	if (io_read_file(session_file(&look, "manifest").s, MANIFEST_FRAME_MAX, &frame, &ignored) ==
+	    0)
 		m = manifest_decode(frame.data, frame.len, &ignored);
 	if (m) {
 		uint8_t digest[RECEIVED_DIGEST];
@@ -133,8 +135,7 @@ static json_t *describe_closed(const struct host *h, const struct partnership *p
 				   partnership_paused(h, p->name));
 }
 
-int replica_describe(struct replicas *r, const struct partnership *p, json_t **reply,
-		     struct err *e)
+int replica_describe(struct replicas *r, const struct partnership *p, json_t **reply, struct err *e)
 {
 	struct session *s = find(r, p->id);
 
@@ -152,13 +153,15 @@ static int check_identity(const struct session *s, const struct manifest *m, str
 		      : m->base_seq == 0;
 
 	if (strcmp(m->partnership, s->p->id) || m->volumes != s->p->volumes)
-		return err_set(e, ERR_REFUSED, "rule 3 (identity before bytes): the cut is of another "
+		return err_set(e, ERR_REFUSED,
+			       "rule 3 (identity before bytes): the cut is of another "
 			       "partnership");
 	if (!same) {
 		err_set(e, ERR_REFUSED,
-			"rule 3 (identity before bytes): the cut's base is %llu of generation %.8s, the "
-			"committed cut here is %llu of %.8s", (unsigned long long)m->base_seq,
-			m->base_seq ? m->base_generation : "-",
+			"rule 3 (identity before bytes): the cut's base is %llu of generation "
+			"%.8s, the "
+			"committed cut here is %llu of %.8s",
+			(unsigned long long)m->base_seq, m->base_seq ? m->base_generation : "-",
 			(unsigned long long)(c ? c->seq : 0), c ? c->generation : "-");
 		return err_hint(e, "on the source: srsync sync %s", s->p->name);
 	}
@@ -166,17 +169,22 @@ static int check_identity(const struct session *s, const struct manifest *m, str
 		const struct manifest_volume *mv = &m->volume[i];
 
 		if (strcmp(mv->uuid, s->p->volume[i].uuid))
-			return err_set(e, ERR_REFUSED, "rule 3 (identity before bytes): volume %s has "
-				       "the uuid %s, this partnership is of %s", mv->name, mv->uuid,
-				       s->p->volume[i].uuid);
+			return err_set(e, ERR_REFUSED,
+				       "rule 3 (identity before bytes): volume %s has "
+				       "the uuid %s, this partnership is of %s",
+				       mv->name, mv->uuid, s->p->volume[i].uuid);
 		if (!c && !mv->full)
-			return err_set(e, ERR_REFUSED, "rule 3 (identity before bytes): nothing is "
+			return err_set(e, ERR_REFUSED,
+				       "rule 3 (identity before bytes): nothing is "
 				       "committed here, the first cut must be whole");
 		if (mv->size < s->v[i]->size) {
-			err_set(e, ERR_REFUSED, "sizes differ: %s has %llu bytes here, %llu at the "
-				"source", s->v[i]->name, (unsigned long long)s->v[i]->size,
+			err_set(e, ERR_REFUSED,
+				"sizes differ: %s has %llu bytes here, %llu at the "
+				"source",
+				s->v[i]->name, (unsigned long long)s->v[i]->size,
 				(unsigned long long)mv->size);
-			return err_hint(e, "a replica never shrinks; make the source as large again");
+			return err_hint(e,
+					"a replica never shrinks; make the source as large again");
 		}
 	}
 	return 0;

@@ -60,8 +60,10 @@ static int check_untouched(const struct session *s, unsigned i, const char *toke
 		to_whole_blocks(touched, s->v[i]->block_size, allowed);
 	if (bset_covers(allowed, changed))
 		return 0;
-	err_set(e, ERR_REFUSED, "rule 3 (identity before bytes): somebody else wrote to %s while cut "
-		"%llu was received", s->v[i]->name, (unsigned long long)s->m->seq);
+	err_set(e, ERR_REFUSED,
+		"rule 3 (identity before bytes): somebody else wrote to %s while cut "
+		"%llu was received",
+		s->v[i]->name, (unsigned long long)s->m->seq);
 	return err_hint(e, "find the writer; then srsync sync %s --rewind-target on the source",
 			s->p->name);
 }
@@ -81,7 +83,8 @@ static void fill(const struct session *s, const struct cut *cut, struct state_cu
 	}
 }
 
-/* Step 8: one rename makes the new list the truth; the retired cuts leave it at the same instant. */
+/* Step 8: one rename makes the new list the truth; the retired cuts leave it at the same instant.
+ */
 static int record(struct session *s, const struct state_cut *c, struct state *retired,
 		  struct err *e)
 {
@@ -105,7 +108,8 @@ static void clear_up(struct session *s, const struct state *retired)
 	session_unhold(s);
 	for (unsigned k = 0; k < retired->n; k++)
 		for (unsigned i = 0; i < s->p->volumes; i++)
-			if (s->v[i]->ops->release(s->v[i], retired->cut[k]->volume[i].token, &e) < 0)
+			if (s->v[i]->ops->release(s->v[i], retired->cut[k]->volume[i].token, &e) <
+			    0)
 				log_err(LOG_LEVEL_WARN, &e);
 	fault("commit.released");
 }

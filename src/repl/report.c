@@ -56,7 +56,8 @@ int report_load(const struct host *h, const char *name, struct report *r, struct
 	memset(r, 0, sizeof(*r));
 	if (!j)
 		return errno == ENOENT ? 0 : -1;
-	if (!(list = js_array(j, "cuts", e)) || parse_error(json_object_get(j, "error"), r, e) < 0 ||
+	if (!(list = js_array(j, "cuts", e)) ||
+	    parse_error(json_object_get(j, "error"), r, e) < 0 ||
 	    js_u64_or(j, "failures", 0, &failures, e) < 0 ||
 	    js_str_or(j, "warning", "", r->warning, sizeof(r->warning), e) < 0)
 		return -1;
@@ -79,8 +80,8 @@ static int save(const struct host *h, const char *name, const struct report *r, 
 		json_object_set_new(j, "error",
 				    json_pack("{s:I, s:s, s:s, s:s}", "time_ms",
 					      (json_int_t)r->error_ms, "code",
-					      err_word(r->error.code), "text", r->error.text, "hint",
-					      r->error.hint));
+					      err_word(r->error.code), "text", r->error.text,
+					      "hint", r->error.hint));
 	return js_save(host_state(h, name, "report.json").s, j, 0600, e);
 }
 
@@ -148,13 +149,14 @@ bool progress_load(const struct host *h, const char *name, struct progress *p)
 	uint64_t start, pid;
 
 	if (!j || js_str(j, "phase", p->phase, sizeof(p->phase), &ignored) < 0 ||
-	    js_u64(j, "seq", &p->seq, &ignored) < 0 || js_u64(j, "start_ms", &start, &ignored) < 0 ||
+	    js_u64(j, "seq", &p->seq, &ignored) < 0 ||
+	    js_u64(j, "start_ms", &start, &ignored) < 0 ||
 	    js_u64(j, "segments", &p->segments, &ignored) < 0 ||
 	    js_u64(j, "segments_total", &p->segments_total, &ignored) < 0 ||
 	    js_u64(j, "bytes", &p->bytes, &ignored) < 0 ||
 	    js_u64(j, "bytes_total", &p->bytes_total, &ignored) < 0 ||
-	    js_u64(j, "wire", &p->wire, &ignored) < 0 || js_u64(j, "rate", &p->rate, &ignored) < 0 ||
-	    js_u64(j, "pid", &pid, &ignored) < 0)
+	    js_u64(j, "wire", &p->wire, &ignored) < 0 ||
+	    js_u64(j, "rate", &p->rate, &ignored) < 0 || js_u64(j, "pid", &pid, &ignored) < 0)
 		return false;
 	p->start_ms = start;
 	p->pid = pid;

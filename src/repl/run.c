@@ -15,9 +15,10 @@
 static void tell_systemd(const struct pace_facts *f)
 {
 #ifdef HAVE_SYSTEMD
-	sd_notifyf(0, "READY=1\nSTATUS=%s", f->paused     ? "paused"
-					    : f->failures ? "failing, see srsync status"
-							  : "replicating");
+	sd_notifyf(0, "READY=1\nSTATUS=%s",
+		   f->paused     ? "paused"
+		   : f->failures ? "failing, see srsync status"
+				 : "replicating");
 #else
 	(void)f;
 #endif
@@ -61,8 +62,8 @@ static void say(const struct err *e, char *last, size_t size)
 	snprintf(last, size, "%s", e->text);
 }
 
-int run_loop(const struct host *h, const char *name,
-	     void (*done)(const struct sync_result *result), struct err *e)
+int run_loop(const struct host *h, const char *name, void (*done)(const struct sync_result *result),
+	     struct err *e)
 {
 	_cleanup_(partnership_freep) struct partnership *p = partnership_load(h, name, e);
 	struct pace_facts f = {0};

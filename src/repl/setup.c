@@ -54,24 +54,31 @@ static int describe(const struct setup_options *o, struct partnership *p, struct
 	return 0;
 }
 
-static int fill(const struct setup_options *o, struct partnership *p, struct target_request *r,
-		struct err *e)
+static int fill_peer(const struct setup_options *o, struct partnership *p, struct err *e)
 {
-	if (peer_name_check("partnership", o->name, e) < 0)
-		return -1;
+	if (o->offline)
+		return 0;
 	if (!identity_is_fingerprint(o->fingerprint)) {
 		err_set(e, ERR_USAGE, "'%s' is not a fingerprint", o->fingerprint);
 		return err_hint(e, "srsync id on the peer prints it");
 	}
-	if (strlen(o->peer) >= sizeof(p->peer_address))
+	if (strlen(o->peer) >= sizeof(p->peer_address) - sizeof(":65535"))
 		return err_set(e, ERR_USAGE, "the peer's address is too long");
+	strcpy(p->peer_fingerprint, o->fingerprint);
+	strcpy(p->peer_address, o->peer);
+	if (!strchr(o->peer, ':'))
+		snprintf(p->peer_address, sizeof(p->peer_address), "%.240s:%d", o->peer, HOST_PORT);
+	return 0;
+}
+
+static int fill(const struct setup_options *o, struct partnership *p, struct target_request *r,
+		struct err *e)
+{
+	if (peer_name_check("partnership", o->name, e) < 0 || fill_peer(o, p, e) < 0)
+		return -1;
 	if (o->keep < 1 || o->keep > PARTNERSHIP_KEEP_MAX)
 		return err_set(e, ERR_USAGE, "--keep must be 1 to %d", PARTNERSHIP_KEEP_MAX);
 	strcpy(p->name, o->name);
-	strcpy(p->peer_address, o->peer);
-	if (!strchr(o->peer, ':'))
-		snprintf(p->peer_address, sizeof(p->peer_address), "%.200s:%d", o->peer, HOST_PORT);
-	strcpy(p->peer_fingerprint, o->fingerprint);
 	fmt_random_id(p->id);
 	p->role = VOLUME_SOURCE;
 	p->rpo_ms = r->rpo_ms = o->rpo_ms;
@@ -84,23 +91,30 @@ static int fill(const struct setup_options *o, struct partnership *p, struct tar
 	return 0;
 }
 
-/* The peer is asked before anything is written here; our file comes before our slots. */
+static int create_remote(const struct host *h, const struct partnership *p,
+			 const struct target_request *r, struct err *e)
+{
+	_cleanup_(identity_freep) struct identity *id = identity_load(h->confdir, e);
+	_cleanup_(client_freep) struct client *c =
+		id ? remote_connect(p, id, SETUP_ANSWER_MS, e) : NULL;
+	_cleanup_json_ json_t *request = target_request_json(r);
+
+	if (!c || remote_create(c, p->id, request, e) < 0)
+		return err_wrap(e, "create %s at %s", p->name, p->peer_address);
+	return 0;
+}
+
+/* Our file comes first: a create that is cut short leaves something that remove can undo. */
 int setup_create(const struct host *h, const struct setup_options *o, struct err *e)
 {
 	_cleanup_(partnership_freep) struct partnership *p = xcalloc(1, sizeof(*p));
 	_cleanup_free_ struct target_request *r = xcalloc(1, sizeof(*r));
-	_cleanup_(identity_freep) struct identity *id = identity_load(h->confdir, e);
-	_cleanup_(client_freep) struct client *c = NULL;
 	_cleanup_(source_freep) struct source *s = NULL;
-	_cleanup_json_ json_t *request = NULL;
 	struct err undo;
 
-	if (!id || fill(o, p, r, e) < 0 || describe(o, p, r, e) < 0 ||
-	    !(c = remote_connect(p, id, SETUP_ANSWER_MS, e)) || partnership_save(h, p, true, e) < 0)
+	if (fill(o, p, r, e) < 0 || describe(o, p, r, e) < 0 || partnership_save(h, p, true, e) < 0)
 		return -1;
-	request = target_request_json(r);
-	if (remote_create(c, p->id, request, e) < 0) {
-		err_wrap(e, "create %s at %s", p->name, p->peer_address);
+	if (!o->offline && create_remote(h, p, r, e) < 0) {
 		if (partnership_delete(h, p, &undo) < 0)
 			log_err(LOG_LEVEL_WARN, &undo);
 		return -1;
@@ -108,7 +122,7 @@ int setup_create(const struct host *h, const struct setup_options *o, struct err
 	s = source_open(h, p->name, "srsync create", e);
 	if (s)
 		return 0;
-	if (setup_remove(h, p->name, false, &undo) < 0)
+	if (setup_remove(h, p->name, o->offline, &undo) < 0)
 		log_err(LOG_LEVEL_WARN, &undo);
 	return -1;
 }
@@ -116,7 +130,8 @@ int setup_create(const struct host *h, const struct setup_options *o, struct err
 static int remove_remote(const struct host *h, const struct partnership *p, struct err *e)
 {
 	_cleanup_(identity_freep) struct identity *id = identity_load(h->confdir, e);
-	_cleanup_(client_freep) struct client *c = id ? remote_connect(p, id, SETUP_ANSWER_MS, e) : NULL;
+	_cleanup_(client_freep) struct client *c =
+		id ? remote_connect(p, id, SETUP_ANSWER_MS, e) : NULL;
 
 	if (c && remote_remove(c, p->id, e) == 0)
 		return 0;
@@ -131,7 +146,7 @@ int setup_remove(const struct host *h, const char *name, bool local, struct err 
 
 	if (!p)
 		return -1;
-	if (p->role == VOLUME_SOURCE && !local && remove_remote(h, p, e) < 0)
+	if (p->role == VOLUME_SOURCE && !local && p->peer_address[0] && remove_remote(h, p, e) < 0)
 		return -1;
 	return target_remove(h, p, e);
 }

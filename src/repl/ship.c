@@ -20,8 +20,8 @@ void ship_free(struct ship *sh)
 /* Different for every cut, the same for every attempt at it. */
 static uint64_t seed_of(const struct manifest *m)
 {
-	_cleanup_free_ char *text = xasprintf("%s/%s/%llu", m->partnership, m->generation,
-					      (unsigned long long)m->seq);
+	_cleanup_free_ char *text =
+		xasprintf("%s/%s/%llu", m->partnership, m->generation, (unsigned long long)m->seq);
 
 	return XXH3_64bits(text, strlen(text));
 }
@@ -250,8 +250,7 @@ static struct remote_replica *commit(struct ship *sh, struct client *c, struct e
 struct remote_replica *ship_to_peer(struct ship *sh, const struct sync_options *o,
 				    const struct identity *id, struct err *e)
 {
-	_cleanup_(client_freep) struct client *c =
-		remote_connect(sh->s->p, id, SHIP_ANSWER_MS, e);
+	_cleanup_(client_freep) struct client *c = remote_connect(sh->s->p, id, SHIP_ANSWER_MS, e);
 	_cleanup_(remote_replica_freep) struct remote_replica *r = NULL;
 	_cleanup_buf_ struct buf frame = BUF_INIT;
 

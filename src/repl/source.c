@@ -29,7 +29,8 @@ __attribute__((format(printf, 2, 3))) static void doubt(struct source *s, const 
 	va_start(ap, fmt);
 	vsnprintf(s->warning, sizeof(s->warning), fmt, ap);
 	va_end(ap);
-	log_warn("%s: the next transfer ships everything (rule 2: a set is a superset)", s->warning);
+	log_warn("%s: the next transfer ships everything (rule 2: a set is a superset)",
+		 s->warning);
 	report_warn(s->host, s->p->name, s->warning, &ignored);
 }
 
@@ -44,9 +45,12 @@ static int open_volume(struct source *s, unsigned i, struct err *e)
 	if (!strcmp(v->uuid, pv->uuid))
 		return 0;
 	err_set(e, ERR_REFUSED,
-		"rule 3 (identity before bytes): %s is another volume than at create: its uuid is %s, "
-		"not %s", pv->local, v->uuid, pv->uuid);
-	return err_hint(e, "if it was replaced on purpose: srsync remove %s, then srsync create anew",
+		"rule 3 (identity before bytes): %s is another volume than at create: its uuid is "
+		"%s, "
+		"not %s",
+		pv->local, v->uuid, pv->uuid);
+	return err_hint(e,
+			"if it was replaced on purpose: srsync remove %s, then srsync create anew",
 			s->p->name);
 }
 
@@ -60,8 +64,10 @@ static int prepare(struct source *s, struct err *e)
 		const char *token = newest ? newest->volume[i].token : NULL;
 
 		if (newest && newest->volume[i].size > v->size) {
-			err_set(e, ERR_REFUSED, "%s shrank from %llu to %llu bytes, and a replica never "
-				"shrinks", v->name, (unsigned long long)newest->volume[i].size,
+			err_set(e, ERR_REFUSED,
+				"%s shrank from %llu to %llu bytes, and a replica never "
+				"shrinks",
+				v->name, (unsigned long long)newest->volume[i].size,
 				(unsigned long long)v->size);
 			return err_hint(e, "grow it again, or srsync remove and create anew");
 		}

@@ -55,8 +55,10 @@ static int remember(struct source *s, const struct state *peer, struct err *e)
 static int unknown_base(const struct source *s, const struct state_cut *theirs, struct err *e)
 {
 	err_set(e, ERR_REFUSED,
-		"rule 3 (identity before bytes): the peer has committed cut %llu of generation %.8s, "
-		"which this source never logged", (unsigned long long)theirs->seq, theirs->generation);
+		"rule 3 (identity before bytes): the peer has committed cut %llu of generation "
+		"%.8s, "
+		"which this source never logged",
+		(unsigned long long)theirs->seq, theirs->generation);
 	return err_hint(e, "if this source holds the right data: srsync sync %s --full",
 			s->p->name);
 }
@@ -65,7 +67,8 @@ static int unknown_base(const struct source *s, const struct state_cut *theirs, 
 static int reconcile(struct attempt *a, struct err *e)
 {
 	struct source *s = a->s;
-	const struct state_cut *theirs = state_newest(a->peer->state), *known = state_newest(s->state);
+	const struct state_cut *theirs = state_newest(a->peer->state),
+			       *known = state_newest(s->state);
 	const struct bitlog_cut *b, *done = bitlog_committed(s->log);
 	bool logged = same_cut(done, theirs);
 
@@ -82,7 +85,8 @@ static int reconcile(struct attempt *a, struct err *e)
 		return unknown_base(s, theirs, e);
 	} else if (done || theirs) {
 		log_warn("%s: the peer's committed cut is not the base of the log: everything is "
-			 "shipped", s->p->name);
+			 "shipped",
+			 s->p->name);
 		if (bitlog_forget(s->log, e) < 0)
 			return -1;
 		a->full = true;
@@ -93,8 +97,7 @@ static int reconcile(struct attempt *a, struct err *e)
 static int contact(struct attempt *a, struct err *e)
 {
 	a->client = remote_connect(a->s->p, a->id, REMOTE_STALL_MS, &a->peer_error);
-	if (a->client && a->options->rewind_target &&
-	    remote_rewind(a->client, a->s->p->id, e) < 0)
+	if (a->client && a->options->rewind_target && remote_rewind(a->client, a->s->p->id, e) < 0)
 		return -1;
 	if (a->client)
 		a->peer = remote_get(a->client, a->s->p->id, &a->peer_error);
@@ -122,7 +125,8 @@ static int mark_shipping(const struct source *s, uint64_t seq, struct err *e)
 {
 	_cleanup_free_ char *line = xasprintf("%llu\n", (unsigned long long)seq);
 
-	return io_replace(host_state(s->host, s->p->name, "shipping").s, line, strlen(line), 0600, e);
+	return io_replace(host_state(s->host, s->p->name, "shipping").s, line, strlen(line), 0600,
+			  e);
 }
 
 static bool shipping_begun(const struct source *s)
@@ -130,8 +134,8 @@ static bool shipping_begun(const struct source *s)
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	struct err ignored;
 
-	if (!is_pending(s) || io_read_file(host_state(s->host, s->p->name, "shipping").s, 32, &b,
-					   &ignored) < 0)
+	if (!is_pending(s) ||
+	    io_read_file(host_state(s->host, s->p->name, "shipping").s, 32, &b, &ignored) < 0)
 		return false;
 	buf_put_u8(&b, 0);
 	return strtoull((char *)b.data, NULL, 10) == bitlog_newest(s->log)->seq;
@@ -140,13 +144,12 @@ static bool shipping_begun(const struct source *s)
 static int ship(struct attempt *a, struct sync_result *out, struct err *e)
 {
 	struct source *s = a->s;
-	const struct bitlog_cut *newest = bitlog_newest(s->log);
 	uint64_t start = fmt_mono_us();
 	_cleanup_(ship_freep) struct ship *sh =
 		ship_new(s, state_newest(a->peer->state), a->full, e);
 	struct remote_replica *after;
 
-	if (!sh || mark_shipping(s, newest->seq, e) < 0)
+	if (!sh || mark_shipping(s, sh->m->seq, e) < 0)
 		return -1;
 	out->partial = true;
 	after = ship_to_peer(sh, a->options, a->id, e);
@@ -156,7 +159,7 @@ static int ship(struct attempt *a, struct sync_result *out, struct err *e)
 	remote_replica_free(a->peer);
 	a->peer = after;
 	a->full = false;
-	if (bitlog_commit(s->log, newest->generation, newest->seq, e) < 0 ||
+	if (bitlog_commit(s->log, sh->m->generation, sh->m->seq, e) < 0 ||
 	    remember(s, after->state, e) < 0)
 		return -1;
 	fault("sync.pruned");

@@ -49,7 +49,8 @@ int target_request_parse(const void *text, size_t len, const char *id, struct ta
 	    js_u64_or(j, "keep", PARTNERSHIP_KEEP, &r->keep, e) < 0 ||
 	    js_u64_or(j, "port", HOST_PORT, &r->port, e) < 0 ||
 	    js_u64_or(j, "rpo_ms", PARTNERSHIP_RPO_MS, &r->rpo_ms, e) < 0 ||
-	    js_bool_or(j, "overwrite", false, &r->overwrite, e) < 0 || parse_volumes(list, r, e) < 0)
+	    js_bool_or(j, "overwrite", false, &r->overwrite, e) < 0 ||
+	    parse_volumes(list, r, e) < 0)
 		return -1;
 	if (!fmt_is_id(id) || r->keep < 1 || r->keep > PARTNERSHIP_KEEP_MAX || r->port > 65535)
 		return err_set(e, ERR_USAGE, "id, keep or port is out of bounds");
@@ -64,7 +65,8 @@ static int check_unused(const struct host *h, const struct target_request *r, st
 	int n = partnership_names(h, &names, e), bad = n < 0 ? -1 : 0;
 
 	for (int i = 0; i < n && !bad; i++) {
-		_cleanup_(partnership_freep) struct partnership *p = partnership_load(h, names[i], e);
+		_cleanup_(partnership_freep) struct partnership *p =
+			partnership_load(h, names[i], e);
 
 		if (!p || !strcmp(p->id, r->id)) {
 			bad = p ? 0 : -1; /* a partnership that cannot be read may own the target */
@@ -73,7 +75,8 @@ static int check_unused(const struct host *h, const struct target_request *r, st
 		for (unsigned a = 0; a < p->volumes && !bad; a++)
 			for (unsigned b = 0; b < r->volumes && !bad; b++)
 				if (!strcmp(p->volume[a].local, r->volume[b].target))
-					bad = err_set(e, ERR_REFUSED, "%s belongs to the partnership %s",
+					bad = err_set(e, ERR_REFUSED,
+						      "%s belongs to the partnership %s",
 						      r->volume[b].target, p->name);
 	}
 	if (n >= 0)
@@ -81,7 +84,8 @@ static int check_unused(const struct host *h, const struct target_request *r, st
 	return bad;
 }
 
-/* The same name again: fine when it is a create that was cut short (same owner, nothing committed). */
+/* The same name again: fine when it is a create that was cut short (same owner, nothing committed).
+ */
 static int check_name(const struct host *h, const struct target_request *r, const char *fingerprint,
 		      struct err *e)
 {
@@ -141,8 +145,9 @@ static void fill(struct partnership *p, const struct target_request *r, const ch
 	p->keep = r->keep;
 	p->rpo_ms = r->rpo_ms;
 	snprintf(p->peer_fingerprint, sizeof(p->peer_fingerprint), "%s", fingerprint);
-	snprintf(p->peer_address, sizeof(p->peer_address), "%s%.200s%s:%u", open, remote, close,
-		 (unsigned)r->port);
+	if (*remote)
+		snprintf(p->peer_address, sizeof(p->peer_address), "%s%.200s%s:%u", open, remote,
+			 close, (unsigned)r->port);
 	p->volumes = r->volumes;
 	for (unsigned i = 0; i < r->volumes; i++) {
 		strcpy(p->volume[i].local, r->volume[i].target);

@@ -64,7 +64,8 @@ static void print_volumes(const json_t *list)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		printf("  %s\n    size %s, ", json_string_value(json_object_get(v, "token")),
 		       fmt_bytes(num(v, "size")).s);
 		if (json_is_true(json_object_get(v, "all")))
@@ -84,7 +85,8 @@ static void print_text(const json_t *j)
 	if (json_is_string(doubt))
 		printf("in doubt: %s; the next sync ships everything\n", json_string_value(doubt));
 	printf("file: %s\n", fmt_bytes(num(j, "file_bytes")).s);
-	json_array_foreach(json_object_get(j, "records"), i, r) {
+	json_array_foreach(json_object_get(j, "records"), i, r)
+	{
 		printf("%s %lld after %lld of %s, generation %s\n",
 		       json_string_value(json_object_get(r, "type")), num(r, "seq"),
 		       num(r, "prev_seq"), json_string_value(json_object_get(r, "time")),
@@ -110,8 +112,8 @@ int cmd_bitlog(int argc, char **argv, struct err *e)
 	    !(p = partnership_load(&h, argv[1], e)))
 		return -1;
 	if (p->role != VOLUME_SOURCE)
-		return err_set(e, ERR_FAILED, "%s is a destination here: the log is kept by its source",
-			       p->name);
+		return err_set(e, ERR_FAILED,
+			       "%s is a destination here: the log is kept by its source", p->name);
 	if (!(l = bitlog_open(host_state(&h, p->name, "bitlog").s, &doubt, e)))
 		return -1;
 	j = json_pack("{s:s?, s:I, s:[], s:o}", "doubt", doubt, "file_bytes",

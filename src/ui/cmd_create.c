@@ -11,13 +11,18 @@ int cmd_create(int argc, char **argv, struct err *e)
 	struct ui_list volumes = {0};
 	const struct ui_option o[] = {
 		{"peer", UI_STRING, &so->peer, "HOST:PORT", "where srsync serve runs on the peer"},
-		{"fingerprint", UI_STRING, &so->fingerprint, "F", "the peer's, from srsync id there"},
-		{"volume", UI_LIST, &volumes, "SRC=DST", "vg/lv here = vg/lv there; repeat for a group"},
+		{"fingerprint", UI_STRING, &so->fingerprint, "F",
+		 "the peer's, from srsync id there"},
+		{"volume", UI_LIST, &volumes, "SRC=DST",
+		 "vg/lv here = vg/lv there; repeat for a group"},
 		{"rpo", UI_DURATION, &so->rpo_ms, "TIME", "how old the replica may be (60s)"},
 		{"keep", UI_NUMBER, &so->keep, "N", "cuts kept at the destination (2)"},
 		{"rate", UI_BYTES, &so->rate, "SIZE", "bytes per second on the wire at most"},
 		{"port", UI_NUMBER, &so->port, "PORT", "of srsync serve on this host (8730)"},
-		{"overwrite", UI_FLAG, &so->overwrite, NULL, "the destination may hold data: lose it"},
+		{"offline", UI_FLAG, &so->offline, NULL,
+		 "no network: cuts travel by send and receive"},
+		{"overwrite", UI_FLAG, &so->overwrite, NULL,
+		 "the destination may hold data: lose it"},
 		{0}};
 	struct host h;
 
@@ -26,7 +31,7 @@ int cmd_create(int argc, char **argv, struct err *e)
 	so->port = HOST_PORT;
 	if (ui_options(argc, argv, o, 1, 1, e) < 0 || ui_host(&h, e) < 0)
 		return -1;
-	if (!so->peer || !so->fingerprint || !volumes.n) {
+	if (((!so->peer || !so->fingerprint) && !so->offline) || !volumes.n) {
 		err_set(e, ERR_USAGE, "create: --peer, --fingerprint and --volume are needed");
 		return err_hint(e, "srsync create --help");
 	}
@@ -36,7 +41,12 @@ int cmd_create(int argc, char **argv, struct err *e)
 			return -1;
 	if (setup_create(&h, so, e) < 0)
 		return -1;
-	printf("partnership %s: %u volume%s to %s; now: srsync sync %s\n", so->name, so->volumes,
-	       so->volumes > 1 ? "s" : "", so->peer, so->name);
+	if (so->offline)
+		printf("partnership %s; now: srsync send %s > FILE, and there srsync receive %s "
+		       "--accept < FILE\n",
+		       so->name, so->name, so->name);
+	else
+		printf("partnership %s: %u volume%s to %s; now: srsync sync %s\n", so->name,
+		       so->volumes, so->volumes > 1 ? "s" : "", so->peer, so->name);
 	return 0;
 }

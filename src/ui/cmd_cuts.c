@@ -11,21 +11,22 @@ static void print_table(const json_t *j)
 	size_t i, k;
 
 	ui_row(&t, 4, "CUT", "TIME", "PEER", "HERE");
-	json_array_foreach(json_object_get(j, "cuts"), i, c) {
-		_cleanup_free_ char *seq = xasprintf(
-			"%lld", (long long)json_integer_value(json_object_get(c, "seq")));
+	json_array_foreach(json_object_get(j, "cuts"), i, c)
+	{
+		_cleanup_free_ char *seq =
+			xasprintf("%lld", (long long)json_integer_value(json_object_get(c, "seq")));
 		_cleanup_free_ char *here = xstrdup("");
 
-		json_array_foreach(json_object_get(c, "here"), k, name) {
-			char *more = xasprintf("%s%s%s", here, k ? " " : "",
-					       json_string_value(name));
+		json_array_foreach(json_object_get(c, "here"), k, name)
+		{
+			char *more =
+				xasprintf("%s%s%s", here, k ? " " : "", json_string_value(name));
 
 			free(here);
 			here = more;
 		}
 		ui_row(&t, 4, seq, json_string_value(json_object_get(c, "time")),
-		       json_is_true(json_object_get(c, "peer")) ? "yes" : "no",
-		       *here ? here : "-");
+		       json_is_true(json_object_get(c, "peer")) ? "yes" : "no", *here ? here : "-");
 	}
 	ui_table_print(&t);
 }

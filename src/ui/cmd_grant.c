@@ -34,6 +34,7 @@ int cmd_grant(int argc, char **argv, struct err *e)
 	if (peers_grant(&h, &p, e) < 0)
 		return -1;
 	printf("%s may %s\n", p.name,
-	       p.role == PEER_PUSH ? "push cuts to this host" : "push cuts and manage partnerships");
+	       p.role == PEER_PUSH ? "push cuts to this host"
+				   : "push cuts and manage partnerships");
 	return 0;
 }

@@ -12,8 +12,7 @@ static int set(int argc, char **argv, bool pause, struct err *e)
 	struct host h;
 
 	if (ui_options(argc, argv, o, 1, 1, e) < 0 || ui_host(&h, e) < 0 ||
-	    !(p = partnership_load(&h, argv[1], e)) ||
-	    partnership_pause(&h, p->name, pause, e) < 0)
+	    !(p = partnership_load(&h, argv[1], e)) || partnership_pause(&h, p->name, pause, e) < 0)
 		return -1;
 	printf("%s is %s\n", p->name, pause ? "paused" : "resumed");
 	return 0;

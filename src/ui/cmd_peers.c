@@ -11,11 +11,11 @@ static void print_json(const struct peers *p)
 	json_t *list = json_object_get(j, "peers");
 
 	for (unsigned i = 0; i < p->n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "name",
-						      p->peer[i].name, "fingerprint",
-						      p->peer[i].fingerprint, "role",
-						      peer_role_word(p->peer[i].role), "granted",
-						      fmt_time(p->peer[i].granted_ms).s));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s}", "name", p->peer[i].name,
+						"fingerprint", p->peer[i].fingerprint, "role",
+						peer_role_word(p->peer[i].role), "granted",
+						fmt_time(p->peer[i].granted_ms).s));
 	js_print(j);
 }
 

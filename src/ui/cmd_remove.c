@@ -9,7 +9,8 @@ int cmd_remove(int argc, char **argv, struct err *e)
 {
 	bool local = false;
 	const struct ui_option o[] = {
-		{"local", UI_FLAG, &local, NULL, "only on this host: the peer is gone for good"}, {0}};
+		{"local", UI_FLAG, &local, NULL, "only on this host: the peer is gone for good"},
+		{0}};
 	struct host h;
 
 	if (ui_options(argc, argv, o, 1, 1, e) < 0 || ui_host(&h, e) < 0 ||

@@ -6,9 +6,9 @@
 int cmd_serve(int argc, char **argv, struct err *e)
 {
 	const char *listen = ":8730";
-	const struct ui_option o[] = {
-		{"listen", UI_STRING, &listen, "ADDR:PORT", "where to listen (all addresses, 8730)"},
-		{0}};
+	const struct ui_option o[] = {{"listen", UI_STRING, &listen, "ADDR:PORT",
+				       "where to listen (all addresses, 8730)"},
+				      {0}};
 	struct host h;
 
 	if (ui_options(argc, argv, o, 0, 0, e) < 0 || ui_host(&h, e) < 0)

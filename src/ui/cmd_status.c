@@ -82,7 +82,8 @@ static void print_causes(const json_t *list)
 	const json_t *p;
 	size_t i;
 
-	json_array_foreach(list, i, p) {
+	json_array_foreach(list, i, p)
+	{
 		if (json_object_get(p, "warning"))
 			printf("\n%s: %s\n", str(p, "name"), str(p, "warning"));
 		if (json_object_get(p, "cause"))
@@ -99,8 +100,7 @@ static void print_table(const json_t *j)
 	size_t i;
 
 	ui_row(&t, 7, "NAME", "ROLE", "STATE", "LAG", "RPO", "CUT", "PROGRESS");
-	json_array_foreach(list, i, p)
-		row(&t, p);
+	json_array_foreach(list, i, p) row(&t, p);
 	ui_table_print(&t);
 	print_causes(list);
 }
@@ -173,10 +173,10 @@ static void print_volumes(const json_t *list)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		printf("volume:       %s = %s, %s\n", str(v, "local"), str(v, "remote"),
-		       json_object_get(v, "error") ? str(v, "error")
-						   : fmt_bytes(num(v, "size")).s);
+		       json_object_get(v, "error") ? str(v, "error") : fmt_bytes(num(v, "size")).s);
 		printf("  pool:       data %.1f %%, metadata %.1f %%, %.0f snapshots in its life\n",
 		       num(v, "pool_data_percent"), num(v, "pool_metadata_percent"),
 		       num(v, "pool_snapshots"));
@@ -194,8 +194,8 @@ static void print_all(const json_t *p)
 	printf("rpo:          %s, cuts kept at the destination: %.0f\n",
 	       fmt_duration(num(p, "rpo")).s, num(p, "keep"));
 	if (json_is_object(committed))
-		printf("committed:    cut %.0f of %s, generation %s, %s ago\n", num(committed, "seq"),
-		       str(committed, "time"), str(committed, "generation"),
+		printf("committed:    cut %.0f of %s, generation %s, %s ago\n",
+		       num(committed, "seq"), str(committed, "time"), str(committed, "generation"),
 		       fmt_duration(num(p, "lag")).s);
 	if (json_is_object(json_object_get(p, "last")))
 		print_last(json_object_get(p, "last"));

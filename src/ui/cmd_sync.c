@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd.h"
 #include "client.h"
+#include "cmd.h"
 #include "fmt.h"
 #include "js.h"
 #include "partnership.h"
@@ -37,7 +37,8 @@ static void bar(void *arg, const struct progress *p)
 
 static void print_text(const struct report_cut *c)
 {
-	printf("cut %llu of %s: %s%s changed, %s shipped, %s on the wire, %s, writes paused %.1f ms\n",
+	printf("cut %llu of %s: %s%s changed, %s shipped, %s on the wire, %s, writes paused %.1f "
+	       "ms\n",
 	       (unsigned long long)c->seq, fmt_time(c->time_ms).s, c->full ? "everything, " : "",
 	       fmt_bytes(c->changed).s, fmt_bytes(c->shipped).s, fmt_bytes(c->wire).s,
 	       fmt_duration(c->took_ms / 1e3).s, c->pause_us / 1e3);
@@ -46,12 +47,12 @@ static void print_text(const struct report_cut *c)
 
 static void print_json(const struct report_cut *c)
 {
-	_cleanup_json_ json_t *j = json_pack(
-		"{s:I, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:b}", "seq", (json_int_t)c->seq, "time",
-		fmt_time(c->time_ms).s, "committed", fmt_time(c->finished_ms).s, "changed",
-		(json_int_t)c->changed, "shipped", (json_int_t)c->shipped, "wire",
-		(json_int_t)c->wire, "seconds", c->took_ms / 1e3, "pause_ms", c->pause_us / 1e3,
-		"full", c->full);
+	_cleanup_json_ json_t *j =
+		json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:b}", "seq",
+			  (json_int_t)c->seq, "time", fmt_time(c->time_ms).s, "committed",
+			  fmt_time(c->finished_ms).s, "changed", (json_int_t)c->changed, "shipped",
+			  (json_int_t)c->shipped, "wire", (json_int_t)c->wire, "seconds",
+			  c->took_ms / 1e3, "pause_ms", c->pause_us / 1e3, "full", c->full);
 
 	js_print(j);
 	fflush(stdout);
@@ -61,12 +62,14 @@ static void print_json(const struct report_cut *c)
 static int sync_there(const struct host *h, const struct partnership *p, bool json, struct err *e)
 {
 	_cleanup_(identity_freep) struct identity *id = identity_load(h->confdir, e);
-	_cleanup_(client_freep) struct client *c = id ? remote_connect(p, id, SYNC_ANSWER_MS, e) : NULL;
+	_cleanup_(client_freep) struct client *c =
+		id ? remote_connect(p, id, SYNC_ANSWER_MS, e) : NULL;
 	_cleanup_json_ json_t *j = c ? remote_drive(c, p->id, "sync", e) : NULL;
 
 	if (!j)
-		return err_hint(e, "srsync serve must run on the source, and this host be granted the "
-				   "role manage there");
+		return err_hint(e,
+				"srsync serve must run on the source, and this host be granted the "
+				"role manage there");
 	if (json)
 		js_print(j);
 	else

@@ -83,8 +83,8 @@ int ui_options(int argc, char **argv, const struct ui_option *o, int min, int ma
 	}
 	n = argc - optind;
 	if (n < min || n > max) {
-		err_set(e, ERR_USAGE, "%s: %s", argv[0], n < min ? "a name is missing"
-							  : "too many words");
+		err_set(e, ERR_USAGE, "%s: %s", argv[0],
+			n < min ? "a name is missing" : "too many words");
 		return err_hint(e, "srsync %s --help", argv[0]);
 	}
 	memmove(argv + 1, argv + optind, n * sizeof(*argv));
