@@ -3,7 +3,11 @@ noinst_LIBRARIES += libbitmap.a
 libbitmap_a_CPPFLAGS = -I$(srcdir)/src/base -I$(srcdir)/bitmap
 libbitmap_a_CFLAGS = $(BASE_CFLAGS) $(URING_CFLAGS) $(ISAL_CFLAGS) $(XXHASH_CFLAGS)
 libbitmap_a_SOURCES =
-libbitmap_a_SOURCES += bitmap/bset.c bitmap/bset.h
+libbitmap_a_SOURCES += \
+	bitmap/bitlog.c bitmap/bitlog.h \
+	bitmap/bitlog_file.c bitmap/bitlog_file.h \
+	bitmap/bitlog_record.c bitmap/bitlog_record.h \
+	bitmap/bset.c bitmap/bset.h
 libbitmap_a_SOURCES += \
 	bitmap/blockio.c bitmap/blockio.h \
 	bitmap/pdtree.c bitmap/pdtree.h \

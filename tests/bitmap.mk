@@ -1,10 +1,21 @@
 # tests of bitmap
-
 check_PROGRAMS += unit-bset
 unit_bset_SOURCES = tests/unit/unit-bset.c
 unit_bset_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_bset_LDADD = $(BITMAP_LIBS) $(CHECK_LIBS)
 TESTS += unit-bset
+
+# both bring a fault() of their own
+check_PROGRAMS += unit-bitlog unit-bitlog-model
+unit_bitlog_SOURCES = tests/unit/unit-bitlog.c tests/unit/bitlog-tools.c tests/unit/bitlog-tools.h
+unit_bitlog_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS) $(XXHASH_CFLAGS) \
+	-DTOP_SRCDIR='"$(abs_top_srcdir)"'
+unit_bitlog_LDADD = $(BITMAP_LIBS) $(CHECK_LIBS)
+unit_bitlog_model_SOURCES = tests/unit/unit-bitlog-model.c tests/unit/bitlog-tools.c \
+	tests/unit/bitlog-tools.h
+unit_bitlog_model_CPPFLAGS = $(unit_bitlog_CPPFLAGS)
+unit_bitlog_model_LDADD = $(unit_bitlog_LDADD)
+TESTS += unit-bitlog unit-bitlog-model
 
 check_PROGRAMS += unit-thin unit-thin-live
 unit_thin_SOURCES = tests/unit/unit-thin.c tests/unit/thin_image.c tests/unit/thin_image.h
