@@ -30,7 +30,7 @@ if [ "${LAB_MODE:-}" = guest ]; then
 	esac
 	exit
 fi
-. "${srcdir:-.}/tests/lab/host.sh"
+. "$(dirname "$0")/host.sh"
 LAB_PREFIX=1
 lab_begin
 lab_guest one -m 256M -a 10.98.0.1 "$0"

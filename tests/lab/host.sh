@@ -65,12 +65,12 @@ lab_end()
 	exit "$status"
 }
 
-lab_disk() # FILE WHAT -> the word for the kernel
+lab_disk() # GUESTS_FOLDER FILE_THERE WHAT -> the word for the kernel
 {
-	case $2 in
-	cow:*) echo "$1,$(realpath "${2#cow:}")" ;;
-	*/*) realpath "$2" ;;
-	*) truncate -s "$2" "$1" && echo "$1" ;;
+	case $3 in
+	cow:*) echo "$2,$(realpath "${3#cow:}")" ;;
+	*/*) realpath "$3" ;;
+	*) truncate -s "$3" "$1/$2" && echo "$2" ;;
 	esac
 }
 
@@ -132,7 +132,7 @@ lab_guest()
 		a) address=$OPTARG ;;
 		e) env+=("$OPTARG") ;;
 		d)
-			word=$(cd "$dir" && lab_disk "disk$n" "$OPTARG") || exit 99
+			word=$(lab_disk "$dir" "disk$n" "$OPTARG") || exit 99
 			kernel+=("ubd$n=$word")
 			disks+=" /dev/ubd$(printf '%b' "\\$(printf %o $((97 + n)))")"
 			n=$((n + 1)) ;;

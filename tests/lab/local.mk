@@ -23,6 +23,7 @@ LAB_SELF = \
 	tests/lab/loss.lab \
 	tests/lab/native.lab \
 	tests/lab/status.sh \
+	tests/lab/disks.sh \
 	tests/lab/guests.sh
 # the form of the source
 STYLE_TESTS = tests/layers.sh tests/style.sh

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Goal: the runner tells how a guest ended, and leaves no process and no file behind.
-. "${srcdir:-.}/tests/functions.sh"
-. "${srcdir:-.}/tests/lab/host.sh"
+. "$(dirname "$0")/../functions.sh"
+. "$(dirname "$0")/host.sh"
 run=$lab_here/run
 export LAB_DIR=$tmp/lab
 cd "$tmp" || exit 99
