@@ -19,6 +19,7 @@ librepl_a_SOURCES += \
 	src/repl/pace.c src/repl/pace.h \
 	src/repl/partnership.c src/repl/partnership.h \
 	src/repl/peers.c src/repl/peers.h \
+	src/repl/receive.c src/repl/receive.h \
 	src/repl/received.c src/repl/received.h \
 	src/repl/remote.c src/repl/remote.h \
 	src/repl/replica.c src/repl/replica.h \

@@ -54,10 +54,10 @@ static int parse_open(const json_t *j, struct remote_replica *r, struct err *e)
 	return 0;
 }
 
-static struct remote_replica *parse(const struct buf *reply, struct err *e)
+struct remote_replica *remote_replica_parse(const void *text, size_t len, struct err *e)
 {
 	_cleanup_(remote_replica_freep) struct remote_replica *r = xcalloc(1, sizeof(*r));
-	_cleanup_json_ json_t *j = js_parse(reply->data, reply->len, "the peer's answer", e);
+	_cleanup_json_ json_t *j = js_parse(text, len, "the peer's answer", e);
 	json_t *cuts = j ? js_array(j, "cuts", e) : NULL;
 	struct state_cut c;
 
@@ -107,7 +107,9 @@ struct remote_replica *remote_get(struct client *c, const char *id, struct err *
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "/v1/replicas/%s", id);
-	return call(c, "GET", path, NULL, 0, &reply, e) < 0 ? NULL : parse(&reply, e);
+	return call(c, "GET", path, NULL, 0, &reply, e) < 0
+		       ? NULL
+		       : remote_replica_parse(reply.data, reply.len, e);
 }
 
 int remote_create(struct client *c, const char *id, const json_t *request, struct err *e)
@@ -147,7 +149,7 @@ struct remote_replica *remote_begin(struct client *c, const char *id, uint64_t s
 	snprintf(path, sizeof(path), "/v1/replicas/%s/cuts/%" PRIu64, id, seq);
 	if (call(c, "PUT", path, manifest->data, manifest->len, &reply, e) < 0)
 		return NULL;
-	return parse(&reply, e);
+	return remote_replica_parse(reply.data, reply.len, e);
 }
 
 int remote_segment(struct client *c, const char *id, uint64_t seq, uint64_t number,
@@ -167,7 +169,9 @@ struct remote_replica *remote_commit(struct client *c, const char *id, uint64_t 
 	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "/v1/replicas/%s/cuts/%" PRIu64 "/commit", id, seq);
-	return call(c, "POST", path, NULL, 0, &reply, e) < 0 ? NULL : parse(&reply, e);
+	return call(c, "POST", path, NULL, 0, &reply, e) < 0
+		       ? NULL
+		       : remote_replica_parse(reply.data, reply.len, e);
 }
 
 json_t *remote_drive(struct client *c, const char *id, const char *command, struct err *e)

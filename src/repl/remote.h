@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The peer, as the source sees it: the calls of /v1 by name. Every call fails with ERR_PEER when the
- * peer cannot be reached, else with the peer's own error. */
+/* The peer, as the source sees it: the calls of /v1 by name. Every call fails with ERR_PEER when
+ * the peer cannot be reached, else with the peer's own error. */
 #ifndef REMOTE_H
 #define REMOTE_H
 
@@ -10,10 +10,10 @@
 
 /* What GET /v1/replicas/ID and the begin of a cut say. */
 struct remote_replica {
-	struct state *state;      /* the cuts it holds; owned */
+	struct state *state;               /* the cuts it holds; owned */
 	char open_generation[FMT_ID_SIZE]; /* the open cut, or empty */
 	uint64_t open_seq;
-	struct bset *received;    /* durable segments of the open cut; owned */
+	struct bset *received; /* durable segments of the open cut; owned */
 	bool paused;
 };
 
@@ -37,8 +37,10 @@ struct remote_replica *remote_begin(struct client *c, const char *id, uint64_t s
 				    const struct buf *manifest, struct err *e);
 int remote_segment(struct client *c, const char *id, uint64_t seq, uint64_t number,
 		   const struct buf *segment, struct err *e);
-struct remote_replica *remote_commit(struct client *c, const char *id, uint64_t seq,
-				     struct err *e);
+struct remote_replica *remote_commit(struct client *c, const char *id, uint64_t seq, struct err *e);
+
+/* The same from the JSON itself, as srsync receive reports it. */
+struct remote_replica *remote_replica_parse(const void *text, size_t len, struct err *e);
 
 /* Has the peer, a source, run "sync", "pause" or "resume"; the object it prints (the caller's). */
 json_t *remote_drive(struct client *c, const char *id, const char *command, struct err *e);

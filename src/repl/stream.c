@@ -14,12 +14,12 @@ static void put_header(struct buf *b)
 	buf_put_le32(b, 0);
 }
 
-/* There is one right end for each manifest. */
-static void put_end(struct buf *b, const struct manifest *m)
+/* There is one right end for each manifest and count. */
+static void put_end(struct buf *b, const struct manifest *m, uint64_t segments)
 {
 	buf_put(b, end_magic, sizeof(end_magic));
 	buf_put_le32(b, 0);
-	buf_put_le64(b, m->segments);
+	buf_put_le64(b, segments);
 	buf_put_le64(b, 0); /* the checksum's place */
 	buf_put_le64(b, 0);
 	segment_seal(b->data, b->len, m->seed);
@@ -45,11 +45,11 @@ int stream_write_segment(int fd, const struct buf *frame, struct err *e)
 	return write_out(fd, frame, e);
 }
 
-int stream_write_end(int fd, const struct manifest *m, struct err *e)
+int stream_write_end(int fd, const struct manifest *m, uint64_t segments, struct err *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
 
-	put_end(&b, m);
+	put_end(&b, m, segments);
 	return write_out(fd, &b, e);
 }
 
@@ -83,7 +83,7 @@ static int take_all(struct stream *s, struct buf *b, size_t n, struct err *e)
 
 	if (r != 0 || n == 0)
 		return r < 0 ? -1 : 0;
-	err_set(e, ERR_FAILED, "the stream ends after segment %" PRIu64 " of %" PRIu64, s->next,
+	err_set(e, ERR_FAILED, "the stream ends before segment %" PRIu64 " of %" PRIu64, s->next,
 		s->m ? s->m->segments : 0);
 	return err_hint(e, "it was cut short on its way: send it again");
 }
@@ -114,7 +114,7 @@ int stream_read_begin(struct stream *s, struct err *e)
 		return r;
 	manifest_free(TAKE(s->m));
 	buf_reset(&s->manifest);
-	s->next = 0;
+	s->next = s->count = 0;
 	if (take_all(s, &s->manifest, MANIFEST_HEAD, e) < 0)
 		return -1;
 	size = manifest_frame_size(s->manifest.data);
@@ -130,15 +130,15 @@ int stream_read_begin(struct stream *s, struct err *e)
 static int check_end(const struct stream *s, struct err *e)
 {
 	_cleanup_buf_ struct buf want = BUF_INIT;
+	uint64_t said = le64_at(s->frame.data + 8);
 
-	put_end(&want, s->m);
+	put_end(&want, s->m, said);
 	if (memcmp(s->frame.data, want.data, want.len))
 		return err_set(e, ERR_FAILED, "the stream's end is damaged or of another cut");
-	if (s->next != s->m->segments)
+	if (said != s->count)
 		return err_set(e, ERR_FAILED,
-			       "the stream ends after %" PRIu64
-			       " segments, its manifest says %" PRIu64,
-			       s->next, s->m->segments);
+			       "the stream holds %" PRIu64 " segments, its end says %" PRIu64,
+			       s->count, said);
 	return 0;
 }
 
@@ -160,12 +160,13 @@ int stream_read_segment(struct stream *s, struct segment **out, struct err *e)
 	*out = segment_decode(s->frame.data, s->frame.len, s->m, e);
 	if (!*out)
 		return -1;
-	if ((*out)->number == s->next) {
-		s->next++;
+	if ((*out)->number >= s->next) {
+		s->next = (*out)->number + 1;
+		s->count++;
 		return 1;
 	}
-	err_set(e, ERR_FAILED, "segment %" PRIu64 " stands where %" PRIu64 " belongs",
-		(*out)->number, s->next);
+	err_set(e, ERR_FAILED, "segment %" PRIu64 " comes after segment %" PRIu64, (*out)->number,
+		s->next - 1);
 	segment_free(TAKE(*out));
 	return -1;
 }

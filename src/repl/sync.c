@@ -3,9 +3,11 @@
 
 #include "fault.h"
 #include "io.h"
+#include "js.h"
 #include "log.h"
 #include "remote.h"
 #include "ship.h"
+#include "stream.h"
 #include "sync.h"
 
 /* One attempt: the source, the peer if it answers, and what is known of both. */
@@ -232,6 +234,52 @@ static int open_attempt(struct attempt *a, const char *name, struct err *e)
 	}
 	a->id = identity_load(a->host->confdir, e);
 	return a->id ? 0 : -1;
+}
+
+static int put_frame(void *arg, unsigned worker, uint64_t number, const struct buf *segment,
+		     struct err *e)
+{
+	(void)worker, (void)number;
+	return stream_write_segment(*(int *)arg, segment, e);
+}
+
+static int write_stream(struct attempt *a, int fd, struct sync_result *out, struct err *e)
+{
+	const struct state *known = a->peer ? a->peer->state : a->s->state;
+	const struct pipeline_sink sink = {.put = put_frame, .arg = &fd, .in_order = true};
+	_cleanup_(ship_freep) struct ship *sh = ship_new(a->s, state_newest(known), a->full, e);
+	const struct bset *done = a->peer && resumable(a) ? a->peer->received : NULL;
+
+	if (!sh || stream_write_begin(fd, sh->m, e) < 0 ||
+	    ship_run(sh, a->options, &sink, PIPELINE_WORKERS, done, e) < 0 ||
+	    stream_write_end(fd, sh->m, sh->m->segments - (done ? bset_count(done) : 0), e) < 0)
+		return -1;
+	out->cut = sh->cut;
+	out->pending = true;
+	return 0;
+}
+
+static int read_report(struct attempt *a, const char *path, struct err *e)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	if (io_read_file(path, JS_FILE_MAX, &b, e) < 0)
+		return -1;
+	a->peer = remote_replica_parse(b.data, b.len, e);
+	return a->peer ? reconcile(a, e) : err_wrap(e, "%s", path);
+}
+
+int sync_to_stream(const struct host *h, const char *name, const char *report,
+		   const struct sync_options *o, int fd, struct sync_result *out, struct err *e)
+{
+	_cleanup_(attempt_free) struct attempt a = {.host = h, .options = o, .full = o->full};
+
+	memset(out, 0, sizeof(*out));
+	if (open_attempt(&a, name, e) < 0 || (report && read_report(&a, report, e) < 0))
+		return -1;
+	if (!resumable(&a) && take_cut(&a, out, e) < 0)
+		return -1;
+	return write_stream(&a, fd, out, e);
 }
 
 int sync_once(const struct host *h, const char *name, const struct sync_options *o,

@@ -23,9 +23,10 @@ const struct ui_entry ui_commands[] = {
 	{"remove", cmd_remove, "NAME [--local]", "end a partnership; the volumes stay", false},
 	{"changes", cmd_changes, "--metadata FILE_OR_DEVICE --from DEVID --to DEVID [--size BYTES]",
 	 "what differs between two thin devices", true},
-	{"send", cmd_send, "NAME [--resume FILE] > STREAM", "a cut as a stream on standard output",
+	{"send", cmd_send, "NAME [--report FILE] > STREAM", "a cut as a stream on standard output",
 	 true},
-	{"receive", cmd_receive, "NAME < STREAM", "apply a stream from standard input", true},
+	{"receive", cmd_receive, "NAME [--accept [--overwrite]] < STREAM",
+	 "apply a stream from standard input", true},
 	{"bitlog", cmd_bitlog, "NAME [--json]", "the bitmap log of a partnership", true},
 	{0},
 };
