@@ -17,6 +17,8 @@
 #include "tls.h"
 
 #define UPLOAD_BUFFER (2L << 20) /* bytes; curl's maximum */
+/* What curl believes to talk to: a number, so that it looks up no name. open_socket() decides. */
+#define NOWHERE "http://127.0.0.1:1"
 
 struct client {
 	CURL *curl;
@@ -31,7 +33,8 @@ struct client {
 	struct tls *tls;
 	pthread_t thread;
 	bool pumping;
-	int fd, door_fd;
+	int fd;
+	struct client_door door;
 
 	/* the call under way */
 	struct buf *reply;
@@ -46,7 +49,7 @@ static void *pump_main(void *arg)
 	struct client *c = arg;
 	/* A stall is seen by progress(), which knows whether a call is under way. */
 	static const struct tls_limits limits = {0, 0};
-	_cleanup_close_ int plain_fd = client_door_accept(c->door_fd, c->cancel_fd);
+	_cleanup_close_ int plain_fd = client_door_accept(&c->door, c->cancel_fd);
 
 	if (plain_fd >= 0)
 		tls_pump(c->tls, plain_fd, &limits);
@@ -65,27 +68,29 @@ static void close_fd(int *fd)
 static void hang_up(struct client *c)
 {
 	if (c->pumping) {
-		shutdown(c->door_fd, SHUT_RDWR);
+		shutdown(c->door.listener, SHUT_RDWR);
 		shutdown(c->fd, SHUT_RDWR);
 		pthread_join(c->thread, NULL);
 	}
 	c->pumping = false;
 	tls_free(TAKE(c->tls));
 	close_fd(&c->fd);
-	close_fd(&c->door_fd);
+	close_fd(&c->door.listener);
 }
 
 /* A connection to the right key, and a door for curl; -1 with connect_err set. */
-static int dial(struct client *c, struct sockaddr_un *address, socklen_t *len)
+static int dial(struct client *c)
 {
 	struct err *e = &c->connect_err;
 
 	hang_up(c);
-	if (client_connect(&c->target, c->keys, c->cancel_fd, &c->fd, &c->tls, e) < 0)
+	if (client_connect(&c->target, c->keys, c->cancel_fd, &c->fd, &c->tls, e) < 0 ||
+	    client_door_open(&c->door, e) < 0)
 		return -1;
-	c->door_fd = client_door_open(address, len, e);
-	if (c->door_fd < 0 || signals_thread(&c->thread, pump_main, c, e) < 0)
+	if (signals_thread(&c->thread, pump_main, c, e) < 0) {
+		close_fd(&c->door.guest);
 		return -1;
+	}
 	c->pumping = true;
 	return 0;
 }
@@ -93,24 +98,14 @@ static int dial(struct client *c, struct sockaddr_un *address, socklen_t *len)
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct client *c = arg;
-	struct sockaddr_un door;
-	socklen_t len;
-	int fd;
 
 	(void)purpose;
-	if (dial(c, &door, &len) < 0)
+	if (dial(c) < 0)
 		return CURL_SOCKET_BAD;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		err_sys(&c->connect_err, "socket");
-		return CURL_SOCKET_BAD;
-	}
-	tls_widen(fd);
-	/* libcurl gave the address of its option, which has room for any of its family, and lets us
-	 * change where it connects to. */
-	memcpy(&address->addr, &door, len);
-	address->addrlen = len;
-	return fd;
+	/* libcurl lets us change where it connects to; the family is that of NOWHERE. */
+	memcpy(&address->addr, &c->door.address, sizeof(c->door.address));
+	address->addrlen = sizeof(c->door.address);
+	return take_fd(&c->door.guest);
 }
 
 static size_t take_reply(char *data, size_t size, size_t n, void *arg)
@@ -149,7 +144,9 @@ static int progress(void *arg, curl_off_t dltotal, curl_off_t dlnow, curl_off_t 
 static void set_options(struct client *c)
 {
 	CURL *h = c->curl;
+	_cleanup_free_ char *host = xasprintf("Host: %s", c->target.text);
 
+	c->headers = curl_slist_append(NULL, host);
 	c->headers = curl_slist_append(c->headers, "Expect:");
 	c->headers = curl_slist_append(c->headers, "Content-Type: application/octet-stream");
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, c->headers);
@@ -161,8 +158,6 @@ static void set_options(struct client *c)
 	curl_easy_setopt(h, CURLOPT_MAXCONNECTS, 1L);
 	curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
 	curl_easy_setopt(h, CURLOPT_BUFFERSIZE, 256L << 10);
-	/* No name is looked up for a local socket; open_socket() puts the true address in. */
-	curl_easy_setopt(h, CURLOPT_ABSTRACT_UNIX_SOCKET, "srsync");
 	curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_reply);
@@ -182,7 +177,7 @@ struct client *client_new(const struct client_peer *peer, const struct identity 
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	_cleanup_(client_freep) struct client *c = xcalloc(1, sizeof(*c));
 
-	c->cancel_fd = c->fd = c->door_fd = -1;
+	c->cancel_fd = c->fd = c->door.listener = c->door.guest = -1;
 	c->stall_ms = peer->stall_ms ? peer->stall_ms : 60000;
 	if (client_target(&c->target, peer, e) < 0)
 		return NULL;
@@ -261,7 +256,8 @@ static bool was_kept(struct client *c)
 	long made = 0;
 
 	curl_easy_getinfo(c->curl, CURLINFO_NUM_CONNECTS, &made);
-	return made == 0 && !atomic_load(&c->cancelled) && !c->too_long && !c->stalled;
+	return made == 0 && !c->connect_err.code && !atomic_load(&c->cancelled) && !c->too_long &&
+	       !c->stalled;
 }
 
 static void set_request(struct client *c, const char *method, const void *body, size_t len)
@@ -282,7 +278,7 @@ static void set_request(struct client *c, const char *method, const void *body, 
 int client_call(struct client *c, const char *method, const char *path, const void *body,
 		size_t len, struct buf *reply, struct err *e)
 {
-	_cleanup_free_ char *url = xasprintf("http://%s%s", c->target.text, path);
+	_cleanup_free_ char *url = xasprintf(NOWHERE "%s", path);
 	long status = 0;
 	CURLcode r;
 

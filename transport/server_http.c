@@ -26,18 +26,30 @@ struct request {
 	size_t length; /* as announced */
 };
 
+/* A text that was cut in the middle of a character, or is not UTF-8 at all, is no JSON string. */
+static json_t *text_of(const char *s)
+{
+	json_t *j = json_string(s);
+	_cleanup_free_ char *ascii = NULL;
+
+	if (j)
+		return j;
+	ascii = xstrdup(s);
+	for (char *p = ascii; *p; p++)
+		if (*p & 0x80)
+			*p = '?';
+	return json_string(ascii);
+}
+
 void server_reply_error(struct server_reply *rp, int status, const struct err *e)
 {
 	static const int by_code[] = {[ERR_NONE] = 500,    [ERR_FAILED] = 500, [ERR_USAGE] = 400,
 				      [ERR_REFUSED] = 409, [ERR_PEER] = 502,   [ERR_BUSY] = 423};
-	_cleanup_json_ json_t *text = json_string(e->text), *hint = json_string(e->hint);
-	_cleanup_json_ json_t *j = NULL;
-	_cleanup_free_ char *s = NULL;
+	_cleanup_json_ json_t *j =
+		json_pack("{s:{s:s,s:o,s:o}}", "error", "code", err_word(e->code), "text",
+			  text_of(e->text), "hint", text_of(e->hint));
+	_cleanup_free_ char *s = json_dumps(j, JSON_COMPACT);
 
-	/* A text cut in the middle of a character is no JSON string. */
-	j = json_pack("{s:{s:s,s:O,s:O}}", "error", "code", err_word(e->code), "text",
-		      text ? text : json_null(), "hint", hint ? hint : json_null());
-	s = j ? json_dumps(j, JSON_COMPACT) : NULL;
 	rp->status = status ? status : by_code[e->code];
 	rp->type = NULL;
 	buf_reset(&rp->body);
