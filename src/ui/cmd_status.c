@@ -63,7 +63,7 @@ static void row(struct ui_table *t, const json_t *p)
 {
 	const json_t *committed = json_object_get(p, "committed");
 	const json_t *progress = json_object_get(p, "progress");
-	char cut[24] = "-", at[96] = "-";
+	char cut[24] = "-", at[192] = "-";
 
 	if (json_is_object(committed))
 		snprintf(cut, sizeof(cut), "%.0f", num(committed, "seq"));
