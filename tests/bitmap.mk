@@ -25,3 +25,12 @@ unit_thin_live_SOURCES = tests/unit/unit-thin-live.c tests/unit/thin_image.c tes
 unit_thin_live_CPPFLAGS = $(unit_thin_CPPFLAGS)
 unit_thin_live_LDADD = $(unit_thin_LDADD)
 TESTS += unit-thin unit-thin-live
+
+# thin-pool writes large pools for the comparison with thin_delta and for the bench
+check_PROGRAMS += thin-pool measure
+thin_pool_SOURCES = tests/bench/thin-pool.c tests/unit/thin_image.c tests/unit/thin_image.h
+thin_pool_CPPFLAGS = $(TEST_CPPFLAGS)
+measure_SOURCES = tests/bench/measure.c
+TESTS += tests/thin-delta.sh
+BENCH += tests/bench/changes.sh
+EXTRA_DIST += tests/thin-delta.sh tests/bench/changes.sh
