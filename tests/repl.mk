@@ -17,3 +17,11 @@ unit_received_SOURCES = tests/unit/unit-received.c
 unit_received_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_received_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-received
+
+# two hosts in the lab
+REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
+	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
+	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
+	tests/repl/power.lab
+TESTS += $(REPL_LAB)
+EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What the lab tests of replication share; sourced after guest.sh: . "$LAB_LIB/../repl/setup.sh"
+#
+#   site [SIZE [POOL]]      hosts A (group src) and B (group dst), pools, volumes data; B serves; "web"
+#   held HOST               what holds the newest cut on HOST ("" if nothing does)
+#   replica_equals          the newest committed cut is the same on both hosts, by cmp; by its tokens the
+#                           same cut: generation and number
+#   field NAME              of the JSON on standard input, the first member of that name
+#   synced [WORD...]        srsync sync web on A, its JSON kept in $json
+
+json=
+
+make_site() # SIZE POOL: everything but the server and the partnership
+{
+	hosts && make_vg src "$(lab_pv 1)" && make_vg dst "$(lab_pv 2)" &&
+		make_pool src "$2" && make_pool dst "$2" &&
+		make_volume src data "$1" && make_volume dst data "$1"
+}
+
+site()
+{
+	must "two hosts with pools and volumes" make_site "${1:-64M}" "${2:-200M}"
+	must "B serves" start_serve B
+	must "a partnership" pair web src/data dst/data
+}
+
+field()
+{
+	sed -n "s/.*\"$1\":\"\{0,1\}\([^],\"}]*\).*/\1/p"
+}
+
+held()
+{
+	host "$1" cuts web --json | sed -n 's/.*"here":\["\([^"]*\)".*/\1/p'
+}
+
+newest() # HOST: generation and number of its newest cut
+{
+	host "$1" cuts web --json | sed -n 's/.*"generation":"\([0-9a-f]*\)","seq":\([0-9]*\).*/\1 \2/p'
+}
+
+replica_equals()
+{
+	local a b
+
+	a=$(held A) b=$(held B)
+	[ -n "$a" ] && [ -n "$b" ] && [ "$(newest A)" = "$(newest B)" ] && same "$a" "$b"
+}
+
+synced()
+{
+	json=$(host A sync web --json "$@")
+}
+
+# The destination's committed cut alone: it must equal the copy kept by keep_committed.
+keep_committed() # FILE
+{
+	local lv
+
+	lv=$(held B)
+	lvchange -q -ay -K "$lv" && dd if="/dev/$lv" of="$1" bs=1M iflag=direct status=none
+	lvchange -q -an "$lv"
+}
+
+committed_is() # FILE
+{
+	keep_committed "$1.now" && cmp "$1" "$1.now"
+}
+
+change() # [LV [BLOCKS]]: random bytes at random places, and a discard
+{
+	local dev=/dev/${1:-src/data} n=${2:-8} size
+
+	size=$(($(blockdev --getsize64 "$dev") / 65536))
+	while [ "$n" -gt 0 ]; do
+		dd if=/dev/urandom of="$dev" bs=4k count=$((RANDOM % 24 + 1)) \
+			seek=$((RANDOM * 7 % size * 16 % (size * 16 - 24))) oflag=direct conv=notrunc status=none
+		n=$((n - 1))
+	done
+	blkdiscard -o $((RANDOM % (size - 4) * 65536)) -l 131072 "$dev"
+	dd if=/dev/zero of="$dev" bs=64k count=1 seek=$((RANDOM % size)) oflag=direct conv=notrunc status=none
+}
