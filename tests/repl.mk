@@ -25,3 +25,6 @@ REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-targ
 	tests/repl/power.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
+
+BENCH += tests/bench/first-sync.lab
+EXTRA_DIST += tests/bench/first-sync.lab
