@@ -17,18 +17,20 @@ unit_bitlog_model_CPPFLAGS = $(unit_bitlog_CPPFLAGS)
 unit_bitlog_model_LDADD = $(unit_bitlog_LDADD)
 TESTS += unit-bitlog unit-bitlog-model
 
+THIN_IMAGE = tests/unit/thin_image.c tests/unit/thin_image.h tests/unit/thin_image_write.c \
+	tests/unit/thin_node.c tests/unit/thin_node.h
 check_PROGRAMS += unit-thin unit-thin-live
-unit_thin_SOURCES = tests/unit/unit-thin.c tests/unit/thin_image.c tests/unit/thin_image.h
+unit_thin_SOURCES = tests/unit/unit-thin.c $(THIN_IMAGE)
 unit_thin_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
 unit_thin_LDADD = $(BITMAP_LIBS) $(CHECK_LIBS)
-unit_thin_live_SOURCES = tests/unit/unit-thin-live.c tests/unit/thin_image.c tests/unit/thin_image.h
+unit_thin_live_SOURCES = tests/unit/unit-thin-live.c $(THIN_IMAGE)
 unit_thin_live_CPPFLAGS = $(unit_thin_CPPFLAGS)
 unit_thin_live_LDADD = $(unit_thin_LDADD)
 TESTS += unit-thin unit-thin-live
 
 # thin-pool writes large pools for the comparison with thin_delta and for the bench
 check_PROGRAMS += thin-pool measure
-thin_pool_SOURCES = tests/bench/thin-pool.c tests/unit/thin_image.c tests/unit/thin_image.h
+thin_pool_SOURCES = tests/bench/thin-pool.c $(THIN_IMAGE)
 thin_pool_CPPFLAGS = $(TEST_CPPFLAGS)
 measure_SOURCES = tests/bench/measure.c
 TESTS += tests/thin-delta.sh

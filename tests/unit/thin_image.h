@@ -51,6 +51,8 @@ void ti_hold(struct thin_image *t); /* a metadata snapshot of now */
 /* Writes the image out; the blocks of the file in bytes. t can go on changing afterwards. */
 uint64_t ti_write(const struct thin_image *t, int fd);
 
-void ti_seal(uint8_t *block, uint64_t where, uint32_t kind); /* block number and checksum */
+/* Block number and checksum. */
+enum { KIND_SUPER = 160774, KIND_NODE = 121107, KIND_BITMAP = 240779, KIND_INDEX = 160478 };
+void ti_seal(uint8_t *block, uint64_t where, uint32_t kind);
 
 #endif

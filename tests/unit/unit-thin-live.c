@@ -14,8 +14,6 @@
 #include "thin_image.h"
 #include "thin_map.h"
 
-enum { KIND_SUPER = 160774 };
-
 static struct thin_image *image;
 static int fd;
 static char path[64];
