@@ -7,7 +7,8 @@
 
 #include "thin_node.h"
 
-#define LEAST
+/* Entries per node, or a chain of only children makes the tree deep for nothing. */
+#define LEAST 2
 
 /* --- insertion --- */
 

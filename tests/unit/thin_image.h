@@ -44,8 +44,8 @@ uint64_t ti_map(struct thin_image *t, unsigned id, uint64_t key); /* a new data 
 void ti_unmap(struct thin_image *t, unsigned id, uint64_t key);   /* must be mapped */
 /* Fills an empty device with keys 0 .. n-1, with as many entries per node. */
 void ti_fill(struct thin_image *t, unsigned id, uint64_t n, unsigned per_node);
-void ti_commit(
-	struct thin_image *t);      /* from here on nodes written so far are copied, not changed */
+/* From here on nodes written so far are copied, not changed. */
+void ti_commit(struct thin_image *t);
 void ti_hold(struct thin_image *t); /* a metadata snapshot of now */
 
 /* Writes the image out; the blocks of the file in bytes. t can go on changing afterwards. */
