@@ -2,5 +2,16 @@
 noinst_LIBRARIES += libvolume.a
 libvolume_a_CPPFLAGS = $(libbitmap_a_CPPFLAGS) -I$(srcdir)/src/volume
 libvolume_a_CFLAGS = $(BASE_CFLAGS) $(JANSSON_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
-libvolume_a_SOURCES =
+libvolume_a_SOURCES = \
+	src/volume/cut.c src/volume/cut.h \
+	src/volume/dmcall.c src/volume/dmcall.h \
+	src/volume/dmdev.c src/volume/dmdev.h \
+	src/volume/freeze.c src/volume/freeze.h \
+	src/volume/lvm.c src/volume/lvm.h \
+	src/volume/probe.c src/volume/probe.h \
+	src/volume/thin.c src/volume/thin.h \
+	src/volume/thin_cut.c src/volume/thin_read.c \
+	src/volume/thin_slots.c src/volume/thin_target.c \
+	src/volume/volume.c src/volume/volume.h src/volume/volume_kinds.h \
+	src/volume/watchdog.c src/volume/watchdog.h
 VOLUME_LIBS = libvolume.a $(BITMAP_LIBS) $(DEVMAPPER_LIBS) $(BLKID_LIBS)

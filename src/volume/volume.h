@@ -38,8 +38,8 @@ struct volume {
 	char partnership[33];       /* id of the partnership, for tags */
 	uint64_t size;              /* bytes */
 	uint32_t block_size;        /* bytes: granularity of changed-block sets */
-	uint32_t discard_unit;      /* bytes: whole aligned units discarded read as zeros afterwards;
-				     * 0: no discard is to be trusted. Set by open. */
+	uint32_t discard_unit; /* bytes: whole aligned units discarded read as zeros afterwards;
+				* 0: no discard is to be trusted. Set by open. */
 };
 
 enum volume_extent { VOLUME_DATA, VOLUME_HOLE }; /* a hole reads as zeros and holds no space */
@@ -94,10 +94,11 @@ struct volume_ops {
 	 * has failed: what was snapped is freed. */
 	void (*done)(struct volume *v, bool good);
 
-	/* 1: the data of this cut is still here, unaltered; name (may be NULL) gets what holds it.
-	 * 0: it is not; why (size bytes, may be NULL) says what is wrong. -1: cannot tell. */
-	int (*held)(struct volume *v, const char *token, char name[static VOLUME_NAME_MAX],
-		    char *why, size_t size, struct err *e);
+	/* 1: the data of this cut is still here, unaltered; name (VOLUME_NAME_MAX bytes, may be
+	 * NULL) gets what holds it. 0: it is not; why (size bytes, may be NULL) says what is wrong.
+	 * -1: cannot tell. */
+	int (*held)(struct volume *v, const char *token, char *name, char *why, size_t size,
+		    struct err *e);
 	/* Adds to set every block that may differ between two cuts. VOLUME_CHANGES_DOUBT when that
 	 * cannot be trusted (rule 2): e then says why, and the caller ships everything. */
 	int (*changes)(struct volume *v, const char *from, const char *to, struct bset *set,

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* LVM by its command line, the only stable interface it has. Nothing else here runs its commands.
+ * A command of LVM is never killed: halfway it may leave the pool and the group's metadata apart.
+ */
+#ifndef LVM_H
+#define LVM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "err.h"
+
+#define LVM_NAME_MAX     128   /* with the NUL; LVM allows 127 */
+#define LVM_UUID_SIZE    39    /* 6-4-4-4-4-4-6 characters, dashes, NUL */
+#define LVM_TAGS_MAX     1024  /* all tags of one volume, joined by commas */
+#define LVM_LVS_MAX      65536 /* logical volumes in one group */
+#define LVM_DM_UUID_SIZE 129   /* of a device-mapper device */
+
+#define LVM_RUNDIR "/run/srsync" /* locks of this machine; gone after a reboot */
+
+struct lvm_lv {
+	char vg_name[LVM_NAME_MAX], vg_uuid[LVM_UUID_SIZE];
+	char name[LVM_NAME_MAX], uuid[LVM_UUID_SIZE];
+	char segtype[32]; /* "thin", "thin-pool", "linear" ... */
+	char tags[LVM_TAGS_MAX];
+	uint64_t size; /* bytes */
+	bool skip_activation;
+	char pool_uuid[LVM_UUID_SIZE], origin_uuid[LVM_UUID_SIZE]; /* empty: none */
+	uint64_t thin_id;                                          /* of a thin volume */
+	uint64_t chunk_size;                                       /* of a thin pool; bytes */
+	bool zero; /* of a thin pool: new chunks are zeroed before use */
+};
+
+struct lvm_list {
+	struct lvm_lv *lv; /* owned */
+	size_t n;
+};
+
+void lvm_list_free(struct lvm_list *l);
+#define _cleanup_lvm_list_ _cleanup_(lvm_list_free)
+
+/* All volumes of a group, hidden ones too. *out need not be initialised before. */
+int lvm_list(const char *vg, struct lvm_list *out, struct err *e);
+/* What lvs --reportformat json or json_std printed. Trusts nothing. */
+int lvm_parse(const void *text, size_t n, struct lvm_list *out, struct err *e);
+/* NULL if there is none. */
+const struct lvm_lv *lvm_by_name(const struct lvm_list *l, const char *name);
+const struct lvm_lv *lvm_by_uuid(const struct lvm_list *l, const char *uuid);
+bool lvm_has_tag(const struct lvm_lv *lv, const char *tag);
+
+/* "vg/lv", "/dev/vg/lv" -> its two names; ERR_USAGE for anything else. */
+int lvm_split_name(const char *s, char vg[static LVM_NAME_MAX], char lv[static LVM_NAME_MAX],
+		   struct err *e);
+
+/* uuid of the device-mapper device of a volume; layer: "", "tpool" ... */
+void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM_DM_UUID_SIZE]);
+
+/* Runs "argv[0] argv[1] ... ": lvcreate, lvremove, lvchange, lvextend. An error is LVM's own text.
+ */
+int lvm_run(const char *const *argv, struct err *e);
+#define lvm_do(e, ...) lvm_run((const char *const[]){__VA_ARGS__, NULL}, e)
+
+/* A setting as "lvmconfig --type full" prints it, without quotes. */
+int lvm_setting(const char *name, char *out, size_t size, struct err *e);
+
+/* Our own lock of a group, for what must not interleave with another srsync: look, then create.
+ * The open descriptor that holds it. */
+int lvm_lock(const char *vg, const char *what, struct err *e);
+
+/* Shared hold of the lock that LVM's own commands take to change the group (lib/misc/lvm-flock.c of
+ * lvm2: flock of V_VG in global/locking_dir, which an unlocker removes). While it is held no
+ * command of LVM suspends, resumes, creates or removes anything in the group. Close the descriptor
+ * to let go. dir: the setting. ERR_BUSY after wait_ms. */
+int lvm_pin(const char *vg, unsigned wait_ms, struct err *e);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "volume.h"
+#include "volume_kinds.h"
+
+static const struct volume_ops *const kinds[] = {&thin_ops};
+
+static int check_names(const char *name, const char *partnership, struct err *e)
+{
+	if (strlen(name) < VOLUME_NAME_MAX &&
+	    strlen(partnership) < sizeof(((struct volume *)0)->partnership))
+		return 0;
+	return err_set(e, ERR_USAGE, "the name of a volume has at most %d bytes",
+		       VOLUME_NAME_MAX - 1);
+}
+
+struct volume *volume_open(const char *name, enum volume_role role, const char *partnership,
+			   struct err *e)
+{
+	if (check_names(name, partnership, e) < 0)
+		return NULL;
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct volume *v = xcalloc(1, kinds[i]->size);
+		int r;
+
+		v->ops = kinds[i];
+		v->role = role;
+		strcpy(v->name, name);
+		strcpy(v->partnership, partnership);
+		r = v->ops->open(v, e);
+		if (r == 0)
+			return v;
+		volume_free(v);
+		if (r < 0)
+			return NULL;
+	}
+	return NULL; /* e: why the last kind is not the one */
+}
+
+void volume_free(struct volume *v)
+{
+	if (!v)
+		return;
+	v->ops->close(v);
+	free(v);
+}
+
+int volume_check_target(const char *name, bool overwrite, struct err *e)
+{
+	_cleanup_(volume_freep) struct volume *v = volume_open(name, VOLUME_TARGET, "", e);
+
+	return v ? v->ops->check_target(v, overwrite, e) : -1;
+}
