@@ -16,4 +16,4 @@ libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/mem.c \
 	src/base/spawn.c src/base/spawn.h
-BASE_LIBS = libbase.a $(JANSSON_LIBS) $(URING_LIBS) $(SYSTEMD_LIBS)
+BASE_LIBS = libbase.a $(JANSSON_LIBS) $(URING_LIBS) $(SYSTEMD_LIBS) -lm
