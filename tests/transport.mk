@@ -10,3 +10,10 @@ unit_address_SOURCES = tests/unit/unit-address.c
 unit_address_CPPFLAGS = $(libtransport_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_address_LDADD = $(TRANSPORT_LIBS) $(CHECK_LIBS)
 TESTS += unit-identity unit-client-server unit-address
+
+check_PROGRAMS += fuzz-transport
+fuzz_transport_SOURCES = tests/fuzz/fuzz-transport.c tests/fuzz/replay.c
+fuzz_transport_CPPFLAGS = $(libtransport_a_CPPFLAGS)
+fuzz_transport_LDADD = $(TRANSPORT_LIBS)
+TESTS += tests/fuzz/fuzz-transport.sh
+EXTRA_DIST += tests/fuzz/fuzz-transport.sh tests/fuzz/corpus/transport

@@ -170,6 +170,8 @@ static int wait_socket(struct tls *t, short events, uint64_t deadline, struct er
 	uint64_t now = fmt_mono_us();
 	int r = now < deadline ? poll(p, 2, (deadline - now) / 1000 + 1) : 0;
 
+	if (r < 0) /* a signal: the caller comes again */
+		return 0;
 	if (r == 0)
 		return err_set(e, ERR_PEER, "the TLS handshake timed out");
 	if (p[1].revents)
@@ -181,10 +183,19 @@ static int flush_handshake(struct tls *t, uint64_t deadline, struct err *e)
 {
 	while (t->out.len > 0) {
 		if (tls_send(t) < 0)
-			return err_sys(e, "TLS handshake");
+			return err_set(e, ERR_PEER, "TLS handshake: %s", strerror(errno));
 		if (t->out.len > 0 && wait_socket(t, POLLOUT, deadline, e) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int fill_handshake(struct tls *t, uint64_t deadline, struct err *e)
+{
+	if (wait_socket(t, POLLIN, deadline, e) < 0)
+		return -1;
+	if (tls_receive(t) < 0)
+		return err_set(e, ERR_PEER, "TLS handshake: %s", strerror(errno));
 	return 0;
 }
 
@@ -212,9 +223,8 @@ int tls_handshake(struct tls *t, unsigned ms, struct err *e)
 		}
 		if (flush_handshake(t, deadline, e) < 0)
 			return -1;
-		if (t->in_used == t->in.len && !t->in_eof &&
-		    (wait_socket(t, POLLIN, deadline, e) < 0 || tls_receive(t) < 0))
-			return err_set(e, ERR_PEER, "%s", e->code ? e->text : strerror(errno));
+		if (t->in_used == t->in.len && !t->in_eof && fill_handshake(t, deadline, e) < 0)
+			return -1;
 	}
 	r = take_fingerprint(t);
 	if (r < 0)
