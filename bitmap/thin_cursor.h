@@ -68,7 +68,7 @@ struct thin_cursor {
 };
 
 /* root: of the tree; key_end: no key may reach it. twin: a cursor opened before, or NULL; what the
- * two share on their first paths is read once. The caller has zeroed *c. */
+ * two share on their first paths is read once; it must outlive c. The caller has zeroed *c. */
 int thin_cursor_open(struct thin_cursor *c, struct blockio *io, uint64_t root, uint64_t key_end,
 		     const struct thin_cursor *twin, struct err *e);
 void thin_cursor_close(struct thin_cursor *c); /* also after a failed open */
@@ -79,8 +79,8 @@ void thin_cursor_skip(struct thin_cursor *c);
 int thin_cursor_load(struct thin_cursor *c, struct pdnode *n, struct err *e);
 int thin_cursor_expand(struct thin_cursor *c, struct err *e); /* the head is now its first item */
 
-/* Whether the node it is the head's later sibling or a child of a later one on the way up: that is,
- * an item still to come in the live frame of its level. */
+/* Whether the node it, of another cursor, is still to come here, as far as the live frame of its
+ * level tells. */
 bool thin_cursor_ahead(struct thin_cursor *c, const struct thin_item *it);
 struct thin_frame *thin_cursor_frame(struct thin_cursor *c, int level); /* NULL: not live */
 bool thin_frame_lists(struct thin_frame *f, uint64_t block);            /* at or after at */

@@ -48,8 +48,10 @@ static int check_super(const uint8_t *s, uint64_t where, struct err *e)
 {
 	uint32_t chunk = le32_at(s + S_CHUNK), version = le32_at(s + S_VERSION);
 
-	if (le64_at(s + S_MAGIC) != SUPER_MAGIC)
-		return err_set(e, ERR_FAILED, "no thin pool superblock in block %" PRIu64, where);
+	if (le64_at(s + S_MAGIC) != SUPER_MAGIC) {
+		err_set(e, ERR_FAILED, "no thin pool superblock in block %" PRIu64, where);
+		return err_hint(e, "name the pool's metadata device, /dev/mapper/VG-POOL_tmeta");
+	}
 	if (pd_check(s, where, PD_THIN_SUPER, e) < 0)
 		return -1;
 	if (version < 1 || version > SUPER_VERSIONS || le32_at(s + S_INCOMPAT) != 0)
@@ -141,8 +143,7 @@ static int wrap(struct thin_meta *m, int r, struct err *e)
 {
 	if (r < 0) {
 		err_wrap(e, "thin metadata %s", blockio_path(m->io));
-		err_hint(e, "if the pool is healthy (thin_check on an inactive pool), this is no "
-			    "metadata device of it");
+		err_hint(e, "see whether thin_check, run on the inactive pool, finds the same");
 	}
 	return r;
 }

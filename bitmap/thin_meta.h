@@ -54,7 +54,7 @@ struct thin_stats {
 	uint64_t blocks, bytes; /* read from the metadata device since it was opened */
 };
 
-struct thin_meta;
+struct thin_meta; /* one thread at a time */
 
 /* path: the pool's metadata device, or a copy of it in a file. NULL with e filled. */
 struct thin_meta *thin_meta_open(const char *path, enum thin_view view, struct err *e);

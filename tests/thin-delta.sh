@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Goal: srsync changes says the same as thin_delta, the tool of another hand, about pools that
 # thin_restore wrote and about pools with shared trees, at small and large chunks.
-. "${srcdir:-.}/tests/functions.sh"
+. "${srcdir:-.}/tests/functions.sh" || exit 99
 requires thin_restore thin_delta thin_check
 srsync=${SRSYNC:-./srsync}
 thin_pool=${THIN_POOL:-./thin-pool}

@@ -56,7 +56,7 @@ static int on_change(void *arg, enum thin_change kind, uint64_t first, uint64_t 
 	uint64_t offset = first * o->block_size, length = count * o->block_size;
 
 	if (offset >= o->w->size)
-		return 0;
+		return 1; /* what follows lies beyond as well */
 	if (length > o->w->size - offset)
 		length = o->w->size - offset;
 	if (o->w->json)

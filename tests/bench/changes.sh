@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # srsync changes against thin_delta on the same metadata in the same run: bytes read, time, memory.
-. "${srcdir:-.}/tests/functions.sh"
+. "${srcdir:-.}/tests/functions.sh" || exit 99
 requires thin_delta
 srsync=${SRSYNC:-./srsync}
 thin_pool=${THIN_POOL:-./thin-pool}
