@@ -28,6 +28,13 @@ unit_thin_live_CPPFLAGS = $(unit_thin_CPPFLAGS)
 unit_thin_live_LDADD = $(unit_thin_LDADD)
 TESTS += unit-thin unit-thin-live
 
+check_PROGRAMS += fuzz-thin
+fuzz_thin_SOURCES = tests/fuzz/fuzz-thin.c tests/fuzz/replay.c $(THIN_IMAGE)
+fuzz_thin_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(TEST_CPPFLAGS)
+fuzz_thin_LDADD = $(BITMAP_LIBS)
+TESTS += tests/fuzz/fuzz-thin.sh
+EXTRA_DIST += tests/fuzz/fuzz-thin.sh tests/fuzz/corpus/thin
+
 # thin-pool writes large pools for the comparison with thin_delta and for the bench
 check_PROGRAMS += thin-pool measure
 thin_pool_SOURCES = tests/bench/thin-pool.c $(THIN_IMAGE)
@@ -36,3 +43,15 @@ measure_SOURCES = tests/bench/measure.c
 TESTS += tests/changes.sh tests/thin-delta.sh
 BENCH += tests/bench/changes.sh
 EXTRA_DIST += tests/changes.sh tests/thin-delta.sh tests/bench/changes.sh
+
+# the fuzzers, replaying their corpus
+check_PROGRAMS += fuzz-bset fuzz-bitlog
+fuzz_bset_SOURCES = tests/fuzz/fuzz-bset.c tests/fuzz/replay.c
+fuzz_bset_CPPFLAGS = $(libbitmap_a_CPPFLAGS) -DCORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/bset"'
+fuzz_bset_LDADD = $(BITMAP_LIBS)
+fuzz_bitlog_SOURCES = tests/fuzz/fuzz-bitlog.c tests/fuzz/replay.c
+fuzz_bitlog_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(XXHASH_CFLAGS) \
+	-DCORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/bitlog"'
+fuzz_bitlog_LDADD = $(BITMAP_LIBS)
+TESTS += fuzz-bset fuzz-bitlog
+EXTRA_DIST += tests/fuzz/corpus/bset tests/fuzz/corpus/bitlog
