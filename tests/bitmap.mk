@@ -44,14 +44,13 @@ TESTS += tests/changes.sh tests/thin-delta.sh
 BENCH += tests/bench/changes.sh
 EXTRA_DIST += tests/changes.sh tests/thin-delta.sh tests/bench/changes.sh
 
-# the fuzzers, replaying their corpus
 check_PROGRAMS += fuzz-bset fuzz-bitlog
 fuzz_bset_SOURCES = tests/fuzz/fuzz-bset.c tests/fuzz/replay.c
-fuzz_bset_CPPFLAGS = $(libbitmap_a_CPPFLAGS) -DCORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/bset"'
+fuzz_bset_CPPFLAGS = $(libbitmap_a_CPPFLAGS)
 fuzz_bset_LDADD = $(BITMAP_LIBS)
 fuzz_bitlog_SOURCES = tests/fuzz/fuzz-bitlog.c tests/fuzz/replay.c
-fuzz_bitlog_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(XXHASH_CFLAGS) \
-	-DCORPUS='"$(abs_top_srcdir)/tests/fuzz/corpus/bitlog"'
+fuzz_bitlog_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(XXHASH_CFLAGS)
 fuzz_bitlog_LDADD = $(BITMAP_LIBS)
-TESTS += fuzz-bset fuzz-bitlog
-EXTRA_DIST += tests/fuzz/corpus/bset tests/fuzz/corpus/bitlog
+TESTS += tests/fuzz/fuzz-bset.sh tests/fuzz/fuzz-bitlog.sh
+EXTRA_DIST += tests/fuzz/fuzz-bset.sh tests/fuzz/corpus/bset \
+	tests/fuzz/fuzz-bitlog.sh tests/fuzz/corpus/bitlog
