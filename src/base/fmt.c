@@ -19,7 +19,7 @@ struct fmt fmt_bytes(uint64_t bytes)
 	double v = bytes;
 	unsigned u = 0;
 
-	while (v >= 1024 && u < 6) {
+	while (v >= (u ? 1023.95 : 1024) && u < 6) { /* "1024.0" is the next unit's "1" */
 		v /= 1024;
 		u++;
 	}
@@ -32,7 +32,7 @@ struct fmt fmt_bytes(uint64_t bytes)
 
 struct fmt fmt_rate(double bytes_per_second)
 {
-	struct fmt f, n = fmt_bytes(bytes_per_second > 0 ? bytes_per_second : 0);
+	struct fmt f, n = fmt_bytes(bytes_per_second > 0 ? fmin(bytes_per_second, 9e18) : 0);
 
 	snprintf(f.s, sizeof(f.s), "%.30s/s", n.s);
 	return f;
@@ -41,12 +41,14 @@ struct fmt fmt_rate(double bytes_per_second)
 struct fmt fmt_duration(double seconds)
 {
 	struct fmt f;
-	uint64_t s = seconds > 0 ? (uint64_t)seconds : 0;
+	uint64_t s = seconds > 0 ? (uint64_t)fmin(seconds, 1e15) : 0;
 
-	if (seconds < 1)
+	if (!(seconds >= 0.9995)) /* not a number, too */
 		snprintf(f.s, sizeof(f.s), "%.0f ms", seconds > 0 ? seconds * 1000 : 0);
-	else if (seconds < 60)
+	else if (seconds < 59.95)
 		snprintf(f.s, sizeof(f.s), "%.1f s", seconds);
+	else if (s < 60)
+		snprintf(f.s, sizeof(f.s), "1m00s");
 	else if (s < 3600)
 		snprintf(f.s, sizeof(f.s), "%" PRIu64 "m%02us", s / 60, (unsigned)(s % 60));
 	else if (s < 86400)
@@ -83,7 +85,9 @@ static int parse_scaled(const char *s, const char *what, double (*factor)(const 
 	errno = 0;
 	v = strtod(s, &end);
 	f = factor(end);
-	if (errno || f == 0 || !isfinite(v) || v * f >= 9e18)
+	/* strtod also takes hexadecimal numbers and exponents */
+	if ((size_t)(end - s) != strspn(s, "0123456789.") || errno || f == 0 || !isfinite(v) ||
+	    v * f >= 9e18)
 		return err_set(e, ERR_USAGE, "'%s' is not a %s", s, what);
 	*out = v * f;
 	return 0;

@@ -122,7 +122,7 @@ int io_mkdirs(const char *path, mode_t mode, struct err *e)
 {
 	_cleanup_free_ char *p = xstrdup(path);
 
-	for (char *s = p + 1;; s++) {
+	for (char *s = p + (*p == '/');; s++) {
 		char c = *s;
 
 		if (c && c != '/')

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "cleanup.h"
 #include "io.h"
@@ -22,21 +22,21 @@ static int busy(int fd, const char *path, struct err *e)
 int lock_take(const char *path, const char *what, unsigned wait_ms, struct err *e)
 {
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char who[128];
-	int n;
 
 	if (fd < 0)
 		return err_sys(e, "open %s", path);
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
+	while (fcntl(fd, F_OFD_SETLK, &whole) < 0) {
+		if (errno != EAGAIN && errno != EACCES)
 			return err_sys(e, "lock %s", path);
 		if (wait_ms == 0)
 			return busy(fd, path, e);
 		usleep(10000);
 		wait_ms -= wait_ms < 10 ? wait_ms : 10;
 	}
-	n = snprintf(who, sizeof(who), "%s (pid %d)\n", what, getpid());
-	if (ftruncate(fd, 0) < 0 || io_pwrite(fd, who, n, 0) < 0)
+	snprintf(who, sizeof(who), "%.90s (pid %d)\n", what, getpid());
+	if (ftruncate(fd, 0) < 0 || io_pwrite(fd, who, strlen(who), 0) < 0)
 		return err_sys(e, "write %s", path);
 	return take_fd(&fd);
 }
@@ -44,6 +44,8 @@ int lock_take(const char *path, const char *what, unsigned wait_ms, struct err *
 int lock_held(const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	/* a question only: whoever asks never keeps another from taking it */
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A lock file by flock(2): freed by the kernel when its holder ends, however it ends. */
+/* A lock file by fcntl(2)'s open file description locks: freed by the kernel when its holder ends,
+ * however it ends. */
 #ifndef LOCK_H
 #define LOCK_H
 

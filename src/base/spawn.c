@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #include "cleanup.h"
@@ -17,12 +18,14 @@
 
 struct child {
 	pid_t pid;
+	int ended;        /* pidfd: readable when it has ended */
 	int in, out, err; /* our ends; -1 when closed */
 	size_t in_done;
 };
 
 static void child_close(struct child *c)
 {
+	closep(&c->ended);
 	closep(&c->in);
 	closep(&c->out);
 	closep(&c->err);
@@ -35,7 +38,8 @@ static void exec_child(const struct spawn *s, int in, int out, int err)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	/* when we stop waiting, our ends of the pipes close: that must not kill it either */
+	signal(SIGPIPE, s->never_kill ? SIG_IGN : SIG_DFL);
 	setpgid(0, 0);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
 		_exit(127);
@@ -55,14 +59,25 @@ static int start(const struct spawn *s, struct child *c, struct err *e)
 		c->pid = fork();
 	if (!bad && c->pid == 0)
 		exec_child(s, in[0], out[1], err[1]);
-	*c = (struct child){bad ? -1 : c->pid, in[1], out[0], err[0], 0};
+	*c = (struct child){bad ? -1 : c->pid, -1, in[1], out[0], err[0], 0};
 	closep(&in[0]);
 	closep(&out[1]);
 	closep(&err[1]);
-	if (c->pid < 0) {
-		child_close(c);
-		return err_sys(e, "start %s", s->argv[0]);
+	if (c->pid > 0) {
+		setpgid(c->pid, c->pid); /* both do: whoever is first, a kill finds the group */
+		c->ended = pidfd_open(c->pid, 0);
 	}
+	if (c->ended < 0) {
+		err_sys(e, "start %s", s->argv[0]);
+		child_close(c);
+		if (c->pid > 0 && kill(-c->pid, SIGKILL) == 0) /* it has hardly begun */
+			waitpid(c->pid, NULL, 0);
+		return -1;
+	}
+	/* else a child that does not read would block us while we block it */
+	fcntl(c->in, F_SETFL, O_NONBLOCK);
+	fcntl(c->out, F_SETFL, O_NONBLOCK);
+	fcntl(c->err, F_SETFL, O_NONBLOCK);
 	return 0;
 }
 
@@ -74,22 +89,23 @@ static void feed(const struct spawn *s, struct child *c)
 		n = write(c->in, (const char *)s->input + c->in_done, s->input_len - c->in_done);
 	if (n > 0)
 		c->in_done += n;
-	if (n < 0 || c->in_done == s->input_len) {
+	if ((n < 0 && errno != EAGAIN && errno != EINTR) || c->in_done == s->input_len) {
 		close(c->in); /* EPIPE too: a child may end without reading all of it */
 		c->in = -1;
 	}
 }
 
-/* Moves what is ready on one of the child's outputs; closes it at its end. */
+/* Moves what is ready on one of the child's outputs: 1 if there was something, 0 if not (closed at
+ * its end), -1 if it is too much. */
 static int drain(int *fd, struct buf *into, size_t max)
 {
 	char tmp[65536];
-	ssize_t n = read(*fd, tmp, sizeof(tmp));
+	ssize_t n = *fd < 0 ? 0 : read(*fd, tmp, sizeof(tmp));
 
-	if (n < 0 && errno == EINTR)
-		return 0;
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return errno == EINTR;
 	if (n <= 0) {
-		close(*fd);
+		closep(fd);
 		*fd = -1;
 		return 0;
 	}
@@ -97,7 +113,17 @@ static int drain(int *fd, struct buf *into, size_t max)
 		return -1;
 	if (into)
 		buf_put(into, tmp, n);
-	return 0;
+	return 1;
+}
+
+/* What the child had written when it ended. Somebody in the background may go on writing. */
+static int drain_rest(int *fd, struct buf *into, size_t max)
+{
+	int r = into ? 1 : 0;
+
+	while (r > 0)
+		r = drain(fd, into, max);
+	return r;
 }
 
 static int pump(const struct spawn *s, struct child *c, struct buf *out, struct buf *errout,
@@ -105,21 +131,27 @@ static int pump(const struct spawn *s, struct child *c, struct buf *out, struct 
 {
 	size_t max = s->out_max ? s->out_max : OUT_MAX_DEFAULT;
 	uint64_t end = fmt_mono_us() + s->timeout_ms * 1000ULL;
+	bool ended = false;
 
-	while (c->out >= 0 || c->err >= 0) {
-		struct pollfd p[3] = {
-			{c->in, POLLOUT, 0}, {c->out, POLLIN, 0}, {c->err, POLLIN, 0}};
+	while (!ended) {
+		struct pollfd p[4] = {{c->in, POLLOUT, 0},
+				      {c->out, POLLIN, 0},
+				      {c->err, POLLIN, 0},
+				      {c->ended, POLLIN, 0}};
 		int64_t left = (int64_t)(end - fmt_mono_us()) / 1000;
 
 		if (s->timeout_ms && left <= 0)
 			return err_set(e, ERR_BUSY, "%s did not end within %u ms", s->argv[0],
 				       s->timeout_ms);
-		if (poll(p, 3, s->timeout_ms ? (int)left : -1) < 0 && errno != EINTR)
+		if (poll(p, 4, s->timeout_ms ? (int)left : -1) < 0 && errno != EINTR)
 			return err_sys(e, "wait for %s", s->argv[0]);
+		ended = p[3].revents;
 		if (p[0].revents)
 			feed(s, c);
 		if ((p[1].revents && drain(&c->out, out, max) < 0) ||
-		    (p[2].revents && drain(&c->err, errout, max) < 0))
+		    (p[2].revents && drain(&c->err, errout, max) < 0) ||
+		    (ended &&
+		     (drain_rest(&c->out, out, max) < 0 || drain_rest(&c->err, errout, max) < 0)))
 			return err_set(e, ERR_FAILED, "%s printed more than %zu bytes", s->argv[0],
 				       max);
 	}

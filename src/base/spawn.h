@@ -18,9 +18,11 @@ struct spawn {
 	size_t out_max;           /* more output than this (default 16 MiB) is a failure */
 };
 
-/* Runs it in its own process group, waits, and collects standard output and standard error (each
- * may be NULL: then it is thrown away). The child's exit status (0..255), 128+signal if a signal
- * ended it, or -1 with e filled if it could not be run, timed out or wrote too much. */
+/* Runs it in its own process group, waits for its end, and collects standard output and standard
+ * error (each may be NULL: then it is thrown away). What it leaves running in the background is not
+ * waited for, also if that holds the outputs open. The child's exit status (0..255; 127 also if the
+ * program cannot be executed), 128+signal if a signal ended it, or -1 with e filled if it could not
+ * be started, timed out or wrote too much. The process ignores SIGPIPE (as main does). */
 int spawn_run(const struct spawn *s, struct buf *out, struct buf *errout, struct err *e);
 
 #endif
