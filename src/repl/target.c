@@ -137,7 +137,7 @@ static int make_one(const struct target_request *r, unsigned i, struct err *e)
 static void fill(struct partnership *p, const struct target_request *r, const char *fingerprint,
 		 const char *remote)
 {
-	const char *open = strchr(remote, ':') ? "[" : "", *close = *open ? "]" : "";
+	const char *port = strrchr(remote, ':');
 
 	strcpy(p->name, r->name);
 	strcpy(p->id, r->id);
@@ -145,9 +145,9 @@ static void fill(struct partnership *p, const struct target_request *r, const ch
 	p->keep = r->keep;
 	p->rpo_ms = r->rpo_ms;
 	snprintf(p->peer_fingerprint, sizeof(p->peer_fingerprint), "%s", fingerprint);
-	if (*remote)
-		snprintf(p->peer_address, sizeof(p->peer_address), "%s%.200s%s:%u", open, remote,
-			 close, (unsigned)r->port);
+	if (port) /* the port it called from means nothing; that of its serve was told */
+		snprintf(p->peer_address, sizeof(p->peer_address), "%.*s:%u", (int)(port - remote),
+			 remote, (unsigned)r->port);
 	p->volumes = r->volumes;
 	for (unsigned i = 0; i < r->volumes; i++) {
 		strcpy(p->volume[i].local, r->volume[i].target);

@@ -24,8 +24,8 @@ int target_request_parse(const void *text, size_t len, const char *id, struct ta
 			 struct err *e);
 
 /* Checks every target (rule 3; nothing on it unless overwrite; free of other partnerships), makes
- * its slots, and records the partnership as owned by fingerprint. remote: the peer's address. Both are
- * empty when cuts come as files. */
+ * its slots, and records the partnership as owned by fingerprint. remote: where the peer called
+ * from, address:port. Both are empty when cuts come as files. */
 int target_create(const struct host *h, const struct target_request *r, const char *fingerprint,
 		  const char *remote, struct err *e);
 
