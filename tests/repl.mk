@@ -28,3 +28,30 @@ EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
 
 BENCH += tests/bench/first-sync.lab
 EXTRA_DIST += tests/bench/first-sync.lab
+
+# the data plane: a fake volume over an image file stands for the layer below
+FAKE_VOLUME = tests/unit/fake_volume.c tests/unit/fake_volume.h
+
+check_PROGRAMS += unit-aio
+unit_aio_SOURCES = tests/unit/unit-aio.c
+unit_aio_CPPFLAGS = $(libbase_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_aio_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += unit-aio
+
+check_PROGRAMS += unit-segment
+unit_segment_SOURCES = tests/unit/unit-segment.c $(FAKE_VOLUME)
+unit_segment_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_segment_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-segment
+
+check_PROGRAMS += unit-plan
+unit_plan_SOURCES = tests/unit/unit-plan.c $(FAKE_VOLUME)
+unit_plan_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_plan_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-plan
+
+check_PROGRAMS += unit-pipeline
+unit_pipeline_SOURCES = tests/unit/unit-pipeline.c $(FAKE_VOLUME)
+unit_pipeline_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_pipeline_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-pipeline

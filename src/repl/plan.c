@@ -8,11 +8,12 @@ struct walk {
 	void *arg;
 	struct err *e;
 	const struct plan_volume *pv; /* the volume at hand */
-	uint64_t seen;                /* end of the last extent of its map */
-	uint64_t covered;             /* bytes of its map so far */
-	uint64_t next;                /* end of the last page planned */
-	uint64_t clear;               /* bytes without data in s */
-	struct segment s;             /* being filled */
+	enum volume_extent kind;      /* of the extent of its map that is being put together */
+	uint64_t from, to;
+	uint64_t covered; /* bytes of its map that are planned */
+	uint64_t next;    /* end of the last page planned */
+	uint64_t clear;   /* bytes without data in s */
+	struct segment s; /* being filled */
 };
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -76,33 +77,50 @@ static uint64_t down(uint64_t n)
 	return n - n % SEGMENT_ALIGN;
 }
 
-static int on_extent(void *arg, enum volume_extent kind, uint64_t offset, uint64_t length)
+/* Plans one whole extent of the map. */
+static int widen(struct walk *w, enum volume_extent kind, uint64_t from, uint64_t to)
 {
-	struct walk *w = arg;
-	uint64_t size = w->pv->size, end, low, high, in_low, in_high;
+	uint64_t size = w->pv->size;
+	uint64_t low = down(from), high = least(down(to + SEGMENT_ALIGN - 1), size);
+	uint64_t in_low = down(from + SEGMENT_ALIGN - 1), in_high = to == size ? to : down(to);
 	int r;
 
-	if (offset < w->seen || length == 0 || offset + length < offset)
-		return err_set(w->e, ERR_FAILED,
-			       "map of %s: %" PRIu64 " bytes at %" PRIu64 " are out of order",
-			       w->pv->v->name, length, offset);
-	end = least(offset + length, size);
-	w->seen = offset + length;
-	if (offset >= end)
-		return 0;
-	w->covered += end - offset;
-	low = down(offset);
-	high = least(down(end + SEGMENT_ALIGN - 1), size);
-	if (kind == VOLUME_DATA)
-		return add(w, SEGMENT_DATA, low, high);
-	in_low = down(offset + SEGMENT_ALIGN - 1);
-	in_high = end == size ? end : down(end);
-	if (in_low >= in_high)
+	if (kind == VOLUME_DATA || in_low >= in_high)
 		return add(w, SEGMENT_DATA, low, high);
 	r = add(w, SEGMENT_DATA, low, in_low);
 	if (!r)
 		r = add(w, SEGMENT_DISCARD, in_low, in_high);
 	return r ? r : add(w, SEGMENT_DATA, in_high, high);
+}
+
+/* Plans what is left of the map's extents so far. */
+static int settle(struct walk *w)
+{
+	uint64_t from = w->from, to = least(w->to, w->pv->size);
+
+	w->from = w->to;
+	if (from >= to)
+		return 0;
+	w->covered += to - from;
+	return widen(w, w->kind, from, to);
+}
+
+static int on_extent(void *arg, enum volume_extent kind, uint64_t offset, uint64_t length)
+{
+	struct walk *w = arg;
+	int r = 0;
+
+	if (offset < w->to || length == 0 || offset + length < offset)
+		return err_set(w->e, ERR_FAILED,
+			       "map of %s: %" PRIu64 " bytes at %" PRIu64 " are out of order",
+			       w->pv->v->name, length, offset);
+	if (offset != w->to || kind != w->kind) {
+		r = settle(w);
+		w->from = offset;
+		w->kind = kind;
+	}
+	w->to = offset + length;
+	return r;
 }
 
 /* Bytes of the set below the size of the cut. */
@@ -127,8 +145,10 @@ static int walk_volume(struct walk *w, struct err *e)
 	struct volume *v = w->pv->v;
 	int r;
 
-	w->seen = w->covered = w->next = 0;
+	w->from = w->to = w->covered = w->next = 0;
 	r = v->ops->map(v, w->pv->token, w->pv->set, 0, on_extent, w, e);
+	if (!r)
+		r = settle(w);
 	if (r)
 		return r;
 	if (w->covered < wanted(w->pv))
