@@ -51,11 +51,6 @@ must()
 	ok "$@" || exit 1
 }
 
-goal()
-{
-	echo "Goal: $*"
-}
-
 skip()
 {
 	echo "SKIP: $*"

@@ -30,6 +30,10 @@ lab_begin()
 
 	[ -n "${LAB_BUILD:-}" ] || { [ -e config.status ] && LAB_BUILD=$PWD; } ||
 		LAB_BUILD=$(realpath -m "$lab_here/../../build")
+	[ -e "$LAB_BUILD/config.status" ] || {
+		echo "lab: $LAB_BUILD is not a build directory: run this in one, or set LAB_BUILD" >&2
+		exit 99
+	}
 	SRSYNC=${SRSYNC:-$LAB_BUILD/srsync}
 	SRSYNC_FAULT_BIN=${SRSYNC_FAULT_BIN:-$LAB_BUILD/srsync-fault}
 	case $dir in

@@ -6,11 +6,14 @@
 #   hosts [DISKS_OF_A [DISKS_OF_B]]   make A (10.99.0.1) and B (10.99.0.2) and the cable between
 #   on A COMMAND...     run it as host A          host A WORD...   run srsync WORD... as host A
 #   start_serve A [WORD...]   stop_serve A        link A up|down   the cable
+#   state_on DISK     before hosts: settings and state of both outlive the power, on this disk
+#   faulty A POINT[:N] WORD...   run srsync WORD..., which kills itself there (status 137)
+#   netem A [WORD...]   a bad link
 #   reaches A ADDRESS   does anything answer there?
 #   pair NAME SRC DST [WORD...]   grants both ways and a partnership from A to B
 
 LAB_PORT=8730
-LAB_STATE=${LAB_STATE:-$LAB_RUN} # set it to a folder on a disk where state must outlive the power
+LAB_STATE=$LAB_RUN
 
 address()
 {
@@ -33,6 +36,16 @@ make_host() # HOST DEVICE...
 	unshare --uts="$dir/uts" hostname "host${h,,}" || return 1
 	lab_uts[$h]=$dir/uts
 	lvm_devices "$dir/lvm" "$@"
+}
+
+state_on()
+{
+	[ "$LAB_BOOT" != 1 ] || mkfs.ext4 -q "$1" || return 1
+	lab_pvs=${lab_pvs/ $1 / }
+	lab_pvs_changed
+	LAB_STATE=$LAB_RUN/state
+	mkdir -p "$LAB_STATE"
+	mount "$1" "$LAB_STATE"
 }
 
 hosts()
@@ -79,6 +92,14 @@ host()
 
 	shift
 	on "$h" "$SRSYNC" "$@"
+}
+
+faulty()
+{
+	local h=$1 point=$2
+
+	shift 2
+	on "$h" env "SRSYNC_FAULT=$point" "$SRSYNC_FAULT_BIN" "$@"
 }
 
 link()

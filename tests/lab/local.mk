@@ -22,6 +22,7 @@ LAB_SELF = \
 	tests/lab/reboot.lab \
 	tests/lab/loss.lab \
 	tests/lab/native.lab \
+	tests/lab/units.lab \
 	tests/lab/status.sh \
 	tests/lab/disks.sh \
 	tests/lab/guests.sh

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../functions.sh"
 . "$(dirname "$0")/host.sh"
 run=$lab_here/run
+export LAB_BUILD=${LAB_BUILD:-$PWD}
 export LAB_DIR=$tmp/lab
 cd "$tmp" || exit 99
 
