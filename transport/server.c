@@ -250,7 +250,9 @@ static void *accept_main(void *arg)
 
 		if (has_room(s))
 			p[2].fd = s->listen_fd;
-		if (poll(p, 3, -1) < 0 || p[0].revents)
+		if (poll(p, 3, -1) < 0)
+			continue;
+		if (p[0].revents)
 			return NULL;
 		if (!p[2].revents)
 			continue;

@@ -5,10 +5,9 @@
  *   fd -recv-> in -decrypt-> plain_in -send-> plain_fd
  *   fd <-send- out <-encrypt- plain_out <-recv- plain_fd
  *
- * Ends: the peer closes -> deliver plain_in, then done (HTTP/1.1 has no use for half-closed). The
- * plain side closes -> deliver out with close_notify, then linger: what the peer still sends is
- * read and dropped, since closing a socket with unread bytes would reset the connection and destroy
- * the reply that is on its way. */
+ * Ends: one side closes -> what it sent is delivered, the other side is told that no more comes,
+ * and what that one still sends is read and dropped for a while: closing a socket with unread bytes
+ * resets the connection, which would destroy a reply on its way (a refusal in mid-body). */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -26,9 +25,10 @@ struct pump {
 	int plain_fd;
 	const struct tls_limits *l;
 	uint64_t deadline; /* monotonic microseconds; 0: none */
-	bool plain_eof;    /* the plain side writes no more: out is flushed, then we linger */
-	bool plain_gone;   /* the plain side reads no more: what the peer sends is dropped */
-	bool lingering;
+	bool plain_eof;    /* the plain side writes no more */
+	bool plain_gone;   /* what the peer sends is dropped */
+	bool peer_gone;    /* what the plain side sends is dropped */
+	bool lingering;    /* one side has ended */
 };
 
 void tls_widen(int fd)
@@ -143,8 +143,10 @@ static int outbound(struct pump *p)
 	n = recv(p->plain_fd, t->plain_out.data, TLS_CHUNK, 0);
 	if (n < 0 && again())
 		return 0;
-	if (n <= 0) {
-		p->plain_eof = true;
+	p->plain_eof = n <= 0;
+	if (p->peer_gone)
+		return 0;
+	if (p->plain_eof) {
 		gnutls_bye(t->session, GNUTLS_SHUT_WR);
 		return 0;
 	}
@@ -152,15 +154,25 @@ static int outbound(struct pump *p)
 	return encrypt(t);
 }
 
+/* One side has closed and all of its bytes are delivered: the other gets a last chance to see them.
+ */
 static void linger(struct pump *p)
 {
 	uint64_t end = fmt_mono_us() + LINGER_MS * 1000;
 
-	p->lingering = p->plain_gone = true;
+	p->lingering = true;
 	if (p->deadline == 0 || end < p->deadline)
 		p->deadline = end;
-	shutdown(p->t->fd, SHUT_WR);
-	deliver(p);
+	if (p->t->in_eof) {
+		p->peer_gone = true;
+		buf_reset(&p->t->out);
+		p->t->out_sent = 0;
+		shutdown(p->plain_fd, SHUT_WR);
+	} else {
+		p->plain_gone = true;
+		deliver(p);
+		shutdown(p->t->fd, SHUT_WR);
+	}
 }
 
 /* Milliseconds; -1: for ever; 0: the time is up. */
@@ -220,8 +232,13 @@ void tls_pump(struct tls *t, int plain_fd, const struct tls_limits *l)
 	if (decrypt(t) < 0)
 		t->in_eof = true;
 	deliver(&p);
-	while (!(t->in_eof && t->plain_in.len == 0)) {
-		if (p.plain_eof && t->out.len == 0 && !p.lingering)
+	for (;;) {
+		bool in_done = t->in_eof && t->plain_in.len == 0;
+		bool out_done = p.plain_eof && t->out.len == 0;
+
+		if (in_done && p.plain_eof)
+			break;
+		if ((in_done || out_done) && !p.lingering)
 			linger(&p);
 		if (step(&p) < 0)
 			break;
