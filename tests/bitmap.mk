@@ -40,9 +40,9 @@ check_PROGRAMS += thin-pool measure
 thin_pool_SOURCES = tests/bench/thin-pool.c $(THIN_IMAGE)
 thin_pool_CPPFLAGS = $(TEST_CPPFLAGS)
 measure_SOURCES = tests/bench/measure.c
-TESTS += tests/changes.sh tests/thin-delta.sh
+TESTS += tests/changes.sh tests/thin-delta.sh tests/lab/changes.lab
 BENCH += tests/bench/changes.sh
-EXTRA_DIST += tests/changes.sh tests/thin-delta.sh tests/bench/changes.sh
+EXTRA_DIST += tests/changes.sh tests/thin-delta.sh tests/lab/changes.lab tests/bench/changes.sh
 
 check_PROGRAMS += fuzz-bset fuzz-bitlog
 fuzz_bset_SOURCES = tests/fuzz/fuzz-bset.c tests/fuzz/replay.c
