@@ -22,8 +22,6 @@
 enum pd_kind {
 	PD_THIN_SUPER = 160774,
 	PD_BTREE = 121107,
-	PD_SM_BITMAP = 240779,
-	PD_SM_INDEX = 160478,
 };
 
 #define PDNODE_HEADER 32
