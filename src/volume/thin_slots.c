@@ -222,9 +222,8 @@ static int make_slot(struct thin *t, struct err *e)
 	while (lvm_by_name(&l, name));
 	snprintf(size, sizeof(size), "%" PRIu64 "b", t->v.size);
 	snprintf(pool, sizeof(pool), "%s/%s", t->vg, t->pool);
-	if (lvm_do(e, "lvcreate", "-q", "-y", "-an", "-ky", "--setautoactivation", "n", "-V", size,
-		   "-T", pool, "-n", name, "--addtag", tags.partnership, "--addtag",
-		   tags.volume) < 0)
+	if (lvm_do(e, "lvcreate", "-q", "-y", "-an", "-ky", "-V", size, "-T", pool, "-n", name,
+		   "--addtag", tags.partnership, "--addtag", tags.volume) < 0)
 		return err_wrap(e, "make a cut slot for %s", t->v.name);
 	fault("slot.created");
 	return 0;

@@ -237,8 +237,13 @@ static int check_content(struct thin *t, uint64_t mapped, struct err *e)
 {
 	_cleanup_close_ int fd = thin_open_private(t, t->id, e);
 	char what[PROBE_WORDS_MAX];
-	int r = fd < 0 ? -1 : probe_content(fd, what, e);
+	int r;
 
+	if (fd < 0)
+		return -1;
+	if (fcntl(fd, F_SETFL, 0) < 0) /* libblkid reads unaligned */
+		return err_sys(e, "open %s for a look", t->v.name);
+	r = probe_content(fd, what, e);
 	if (r < 0)
 		return -1;
 	if (r == 0)
