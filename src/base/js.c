@@ -110,6 +110,6 @@ json_t *js_array(const json_t *o, const char *key, struct err *e)
 
 void js_print(const json_t *j)
 {
-	json_dumpf(j, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_dumpf(j, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
 	putchar('\n');
 }

@@ -75,15 +75,21 @@ lab_pv() # N: the N-th device that holds a physical volume
 	echo "$1"
 }
 
-on()
+# become HOST COMMAND...: this process runs COMMAND as HOST; in the background its id is COMMAND's
+become()
 {
 	local h=$1
 
 	shift
 	# The mount namespace stays the common one: a volume that srsync mounts is seen by the test.
-	nsenter "--net=/run/netns/$(lab_ns "$h")" "--uts=${lab_uts[$h]}" -- env \
+	exec nsenter "--net=/run/netns/$(lab_ns "$h")" "--uts=${lab_uts[$h]}" -- env \
 		SRSYNC_CONFDIR="$LAB_STATE/$h/etc" SRSYNC_STATEDIR="$LAB_STATE/$h/var" \
 		LVM_SYSTEM_DIR="$LAB_RUN/$h/lvm" "$@"
+}
+
+on()
+{
+	(become "$@")
 }
 
 host()
@@ -139,7 +145,7 @@ start_serve()
 	local h=$1
 
 	shift
-	on "$h" "${SERVE:-$SRSYNC}" serve --listen "$(address "$h"):$LAB_PORT" "$@" &
+	become "$h" "${SERVE:-$SRSYNC}" serve --listen "$(address "$h"):$LAB_PORT" "$@" &
 	lab_serving[$h]=$!
 	wait_for 15 lab_answers "$h"
 }

@@ -78,6 +78,6 @@ change() # [LV [BLOCKS]]: random bytes at random places, and a discard
 			seek=$((RANDOM * 7 % size * 16 % (size * 16 - 24))) oflag=direct conv=notrunc status=none
 		n=$((n - 1))
 	done
-	blkdiscard -o $((RANDOM % (size - 4) * 65536)) -l 131072 "$dev"
+	blkdiscard -f -o $((RANDOM % (size - 4) * 65536)) -l 131072 "$dev"
 	dd if=/dev/zero of="$dev" bs=64k count=1 seek=$((RANDOM % size)) oflag=direct conv=notrunc status=none
 }
