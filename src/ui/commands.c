@@ -21,7 +21,9 @@ const struct ui_entry ui_commands[] = {
 	{"pause", cmd_pause, "NAME", "ship nothing until resume", false},
 	{"resume", cmd_resume, "NAME", "ship again", false},
 	{"remove", cmd_remove, "NAME [--local]", "end a partnership; the volumes stay", false},
-	{"changes", cmd_changes, "--metadata FILE_OR_DEVICE --from DEVID --to DEVID [--size BYTES]",
+	{"changes", cmd_changes,
+	 "--metadata FILE --from ID --to ID [--size BYTES] [--metadata-snapshot] [--json] "
+	 "[--stats]",
 	 "what differs between two thin devices", true},
 	{"send", cmd_send, "NAME [--report FILE] > STREAM", "a cut as a stream on standard output",
 	 true},
