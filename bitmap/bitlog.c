@@ -168,7 +168,7 @@ static void compact(struct bitlog *l)
 
 static bool too_long(const struct bitlog *l)
 {
-	return l->n >= BITLOG_CUTS_MAX || l->mark.end > 2 * l->bytes_anew + BITLOG_SLACK;
+	return l->n >= BITLOG_CUTS_MAX || l->mark.end > 2 * l->mark.anew + BITLOG_SLACK;
 }
 
 static int check_follows(const struct bitlog *l, const struct bitlog_cut *c, struct err *e)

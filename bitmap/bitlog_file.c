@@ -135,7 +135,9 @@ static enum found load_past_end(struct bitlog *l, int fd, uint64_t at, uint64_t 
 
 	if (f == FOUND_DAMAGE)
 		return damage(l, "one of its marks is not whole and no record follows the other");
-	l->mark = (struct bitlog_mark){l->mark.count + 1, at, l->mark.salt, sum};
+	l->mark.count++;
+	l->mark.end = at;
+	l->mark.sum = sum;
 	l->anew = true; /* an append in place would overwrite the only good mark */
 	return f;
 }
@@ -164,7 +166,6 @@ static enum found load_all(struct bitlog *l, int fd, struct err *e)
 	}
 	if (sum != l->mark.sum)
 		return damage(l, "its last record is not the one that its mark names");
-	l->bytes_anew = l->mark.end;
 	return one_bad ? load_past_end(l, fd, at, size, sum, e) : FOUND_OK;
 }
 
@@ -186,8 +187,7 @@ int bitlog_file_load(struct bitlog *l, struct err *e)
 	}
 	if (f == FOUND_ERROR)
 		return -1;
-	/* who was killed in an append or a rename left it in memory only; what we report must stay
-	 */
+	/* a process killed while it wrote leaves it in memory only; what we report must stay */
 	if (fsync(fd) < 0)
 		return err_sys(e, "fsync %s", l->path);
 	return io_sync_dir_of(l->path, e);
@@ -226,6 +226,7 @@ static int write_all(int fd, const struct bitlog_cut *base, struct bitlog_cut *c
 	for (unsigned i = 0; i < n; i++)
 		if (write_record(fd, BITLOG_CUT, cut[i], m) < 0)
 			return -1;
+	m->anew = m->end;
 	/* a log without records is as long as its head */
 	if (ftruncate(fd, m->end) < 0 || write_mark(fd, m) < 0)
 		return -1;
@@ -269,7 +270,6 @@ int bitlog_file_replace(struct bitlog *l, const struct bitlog_cut *base,
 		return -1;
 	l->anew = false;
 	l->mark = m;
-	l->bytes_anew = m.end;
 	return 0;
 }
 

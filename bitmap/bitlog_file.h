@@ -14,7 +14,6 @@ struct bitlog {
 	struct bitlog_cut **cut; /* the cuts after it, oldest first */
 	unsigned n, room;        /* in use, allocated */
 	struct bitlog_mark mark; /* the newest mark in the file */
-	uint64_t bytes_anew;     /* size of the file when it was last written anew */
 };
 
 /* The cut becomes the last of l, which owns it from here. */

@@ -6,9 +6,10 @@
 #include "bitlog_record.h"
 #include "fmt.h"
 
-#define MAGIC   "srbitlog"
-#define VERSION 1
-#define ID_RAW  (FMT_ID_SIZE / 2) /* bytes of a generation on the disk */
+#define MAGIC    "srbitlog"
+#define VERSION  1
+#define MARK_SUM (BITLOG_MARK_BYTES - 8) /* offset of its checksum */
+#define ID_RAW   (FMT_ID_SIZE / 2)       /* bytes of a generation on the disk */
 
 enum changes { CHANGES_NONE, CHANGES_ALL, CHANGES_SET };
 
@@ -21,18 +22,19 @@ void bitlog_mark_encode(const struct bitlog_mark *m, uint8_t out[static BITLOG_M
 	le64_put(out + 24, m->end);
 	le64_put(out + 32, m->salt);
 	le64_put(out + 40, m->sum);
-	le64_put(out + 48, XXH3_64bits(out, 48));
+	le64_put(out + 48, m->anew);
+	le64_put(out + MARK_SUM, XXH3_64bits(out, MARK_SUM));
 }
 
 enum bitlog_mark_state bitlog_mark_decode(const uint8_t in[static BITLOG_MARK_BYTES],
 					  struct bitlog_mark *m)
 {
-	if (memcmp(in, MAGIC, 8) || le64_at(in + 48) != XXH3_64bits(in, 48))
+	if (memcmp(in, MAGIC, 8) || le64_at(in + MARK_SUM) != XXH3_64bits(in, MARK_SUM))
 		return BITLOG_MARK_BAD;
 	if (le32_at(in + 8) != VERSION || le32_at(in + 12) != 0)
 		return BITLOG_MARK_NEWER;
 	*m = (struct bitlog_mark){le64_at(in + 16), le64_at(in + 24), le64_at(in + 32),
-				  le64_at(in + 40)};
+				  le64_at(in + 40), le64_at(in + 48)};
 	return m->end >= BITLOG_FIRST ? BITLOG_MARK_GOOD : BITLOG_MARK_BAD;
 }
 

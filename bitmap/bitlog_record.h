@@ -7,7 +7,7 @@
 #include "bitlog.h"
 
 #define BITLOG_MARK_ROOM  4096 /* bytes that each of the two marks has for itself */
-#define BITLOG_MARK_BYTES 56
+#define BITLOG_MARK_BYTES 64
 #define BITLOG_FIRST      (2 * BITLOG_MARK_ROOM) /* offset of the first record */
 #define BITLOG_RECORD_MIN 16
 #define BITLOG_RECORD_MAX (256u << 20) /* bytes: the bitmap of 2^31 blocks; see "all" below */
@@ -27,6 +27,7 @@ struct bitlog_mark {
 	uint64_t end;   /* offset behind the last record */
 	uint64_t salt;  /* random; the seed of the first record's checksum */
 	uint64_t sum;   /* checksum of the last record, or salt */
+	uint64_t anew;  /* end when the file was last written anew */
 };
 
 enum bitlog_mark_state { BITLOG_MARK_GOOD, BITLOG_MARK_BAD, BITLOG_MARK_NEWER };

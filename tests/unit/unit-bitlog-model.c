@@ -155,6 +155,8 @@ static void op_damage(struct model *m)
 	reopen(&m->l, &doubt);
 	if (doubt)
 		m->newest = m->committed = 0;
+	else if (bitlog_newest(m->l) && bitlog_newest(m->l)->seq == m->seq)
+		m->newest = m->seq; /* the cut of an interrupted append may come back, whole */
 }
 
 static void check_volume(const struct model *m, unsigned v)
