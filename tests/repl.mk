@@ -55,3 +55,30 @@ unit_pipeline_SOURCES = tests/unit/unit-pipeline.c $(FAKE_VOLUME)
 unit_pipeline_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
 unit_pipeline_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-pipeline
+
+check_PROGRAMS += unit-apply
+unit_apply_SOURCES = tests/unit/unit-apply.c $(FAKE_VOLUME)
+unit_apply_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_apply_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-apply
+
+check_PROGRAMS += unit-stream
+unit_stream_SOURCES = tests/unit/unit-stream.c $(FAKE_VOLUME)
+unit_stream_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_stream_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-stream
+
+check_PROGRAMS += fuzz-manifest fuzz-segment fuzz-stream
+fuzz_manifest_SOURCES = tests/fuzz/fuzz-manifest.c tests/fuzz/replay.c
+fuzz_manifest_CPPFLAGS = $(librepl_a_CPPFLAGS)
+fuzz_manifest_LDADD = $(REPL_LIBS)
+fuzz_segment_SOURCES = tests/fuzz/fuzz-segment.c tests/fuzz/replay.c
+fuzz_segment_CPPFLAGS = $(librepl_a_CPPFLAGS)
+fuzz_segment_LDADD = $(REPL_LIBS)
+fuzz_stream_SOURCES = tests/fuzz/fuzz-stream.c tests/fuzz/replay.c
+fuzz_stream_CPPFLAGS = $(librepl_a_CPPFLAGS)
+fuzz_stream_LDADD = $(REPL_LIBS)
+TESTS += tests/fuzz/fuzz-manifest.sh tests/fuzz/fuzz-segment.sh tests/fuzz/fuzz-stream.sh
+EXTRA_DIST += tests/fuzz/fuzz-manifest.sh tests/fuzz/corpus/manifest \
+	tests/fuzz/fuzz-segment.sh tests/fuzz/corpus/segment \
+	tests/fuzz/fuzz-stream.sh tests/fuzz/corpus/stream
