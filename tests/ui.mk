@@ -1,1 +1,3 @@
 # tests of ui
+TESTS += tests/man.sh
+EXTRA_DIST += tests/man.sh
