@@ -19,7 +19,8 @@
 #define REPORT_MAX (64u << 20) /* bytes; about 1 KiB a volume */
 
 static const char fields[] = "vg_name,vg_uuid,lv_name,lv_uuid,segtype,lv_tags,lv_size,"
-			     "lv_skip_activation,pool_lv_uuid,origin_uuid,thin_id,chunk_size,zero";
+			     "lv_skip_activation,pool_lv_uuid,origin_uuid,thin_id,transaction_id,"
+			     "chunk_size,zero";
 
 /* LVM explains itself in lines; a person gets those that matter, in one. */
 static void one_line(const struct buf *b, char *out, size_t size)
@@ -118,12 +119,15 @@ static int tags_of(const json_t *row, struct lvm_lv *lv, struct err *e)
 
 static int number_of(const json_t *row, const char *key, uint64_t max, uint64_t *out, struct err *e)
 {
+	struct err off;
 	char s[32];
 
 	*out = 0;
 	if (text_of(row, key, s, sizeof(s), e) < 0)
 		return -1;
-	return s[0] && fmt_parse_u64(s, 0, max, out, e) < 0 ? err_wrap(e, "lvs: %s", key) : 0;
+	if (s[0] && fmt_parse_u64(s, 0, max, out, &off) < 0)
+		return err_set(e, ERR_FAILED, "lvs: %s: %.200s", key, off.text);
+	return 0;
 }
 
 /* --binary: "0", "1", "" or -1, which says "not known". Other versions use words. */
@@ -203,6 +207,7 @@ static int parse_row(const json_t *row, struct lvm_lv *lv, struct err *e)
 	if (text_of(row, "segtype", lv->segtype, sizeof(lv->segtype), e) < 0 ||
 	    tags_of(row, lv, e) < 0 || number_of(row, "lv_size", INT64_MAX, &lv->size, e) < 0 ||
 	    number_of(row, "thin_id", (1u << 24) - 1, &lv->thin_id, e) < 0 ||
+	    number_of(row, "transaction_id", UINT64_MAX, &lv->transaction_id, e) < 0 ||
 	    number_of(row, "chunk_size", 1u << 30, &lv->chunk_size, e) < 0)
 		return -1;
 	if (flag_of(row, "lv_skip_activation", &lv->skip_activation, e) < 0)

@@ -29,8 +29,10 @@ struct lvm_lv {
 	bool skip_activation;
 	char pool_uuid[LVM_UUID_SIZE], origin_uuid[LVM_UUID_SIZE]; /* empty: none */
 	uint64_t thin_id;                                          /* of a thin volume */
-	uint64_t chunk_size;                                       /* of a thin pool; bytes */
-	bool zero; /* of a thin pool: new chunks are zeroed before use */
+	uint64_t transaction_id; /* of a thin pool: goes up with every volume made or removed in it
+				  */
+	uint64_t chunk_size;     /* of a thin pool; bytes */
+	bool zero;               /* of a thin pool: new chunks are zeroed before use */
 };
 
 struct lvm_list {

@@ -15,8 +15,8 @@
  * stay for its life; any write or discard to it puts its root elsewhere. Which slot holds which cut
  * is stored nowhere else: it follows from the tokens that the caller gives to prepare.
  *
- * Half-done states, all mended by prepare (which asks LVM anew, holds LVM's lock of the group
- * shared, and then believes the metadata on disk only):
+ * Half-done states, all mended by prepare, which asks LVM anew and then believes the metadata on
+ * disk only:
  *  - a slot without a device in the pool: a crash between delete and create_snap or create_thin.
  *    LVM cannot activate it, but lists and removes it. It gets an empty device.
  *  - a slot whose device is in no token: a cut that was never recorded. It is emptied.
@@ -24,8 +24,10 @@
  *  - a head left active (target), a frozen head (source, if the watchdog was killed too), private
  *    devices never opened: deactivated, resumed, removed.
  *
- * Before any delete the device is compared with what was seen when LVM last said that the id is
- * ours: an lvremove behind our back frees the id, and LVM may have given it to another volume. */
+ * An lvremove behind our back frees the id of a slot, and LVM may give it to another volume. So
+ * before any delete LVM's lock is held, and the pool's transaction id, which LVM raises for every
+ * volume that it makes or removes, must be the one that LVM told together with the ids; a release
+ * compares the whole identity. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -165,6 +167,16 @@ int thin_message(struct thin *t, struct err *e, const char *fmt, ...)
 int thin_pin(struct thin *t, struct err *e)
 {
 	return lvm_pin(t->vg, PIN_MS, e);
+}
+
+int thin_is_current(struct thin *t, struct err *e)
+{
+	_cleanup_(thin_meta_freep) struct thin_meta *m = thin_metadata(t, e);
+	struct thin_super super;
+
+	if (!m || thin_meta_super(m, &super, e) < 0)
+		return -1;
+	return super.transaction_id == t->transaction;
 }
 
 static int thin_open(struct volume *v, struct err *e)

@@ -27,7 +27,8 @@ struct thin {
 	bool external; /* unmapped chunks read another device */
 	bool zero;     /* the pool zeroes new chunks */
 	bool skip_activation, tagged_replica;
-	unsigned keep; /* of the last prepare */
+	uint64_t transaction; /* of the pool, when LVM was asked */
+	unsigned keep;        /* of the last prepare */
 	unsigned slots;
 	struct thin_slot slot[THIN_SLOTS_MAX];
 	double threshold; /* percent; LVM's own, 0: not asked yet */
@@ -67,10 +68,16 @@ int thin_commit(struct thin *t, struct err *e); /* all done so far is in the met
 int thin_find(struct thin *t, struct thin_dev *dev, unsigned n, struct err *e);
 __attribute__((format(printf, 3, 4))) int thin_message(struct thin *t, struct err *e,
 						       const char *fmt, ...);
-int thin_pin(struct thin *t, struct err *e); /* the descriptor */
+/* LVM's lock of the group, held shared: the descriptor. 1 from thin_is_current(): LVM has made and
+ * removed nothing in the pool since it was asked, so that the ids it told are still ours. */
+int thin_pin(struct thin *t, struct err *e);
+int thin_is_current(struct thin *t, struct err *e);
 
 /* thin_slots.c */
 int thin_load(struct thin *t, struct err *e); /* asks LVM; 1: not a thin volume */
+/* After thin_load(), or by itself when what is known may be old: pins, and asks LVM again until
+ * what it told is current. The descriptor. */
+int thin_load_pinned(struct thin *t, struct err *e);
 int thin_prepare(struct volume *v, const char *const *tokens, unsigned n, unsigned keep,
 		 struct err *e);
 int thin_prepare_again(struct thin *t, struct err *e); /* for the cuts that it knows are held */

@@ -46,7 +46,8 @@ static int look(struct thin *t, struct thin_slot *s, struct err *e)
 	if (!dev[1].present)
 		return err_set(e, ERR_FAILED, "the pool has no device %" PRIu32 " of this volume",
 			       t->id);
-	return dev[0].present && thin_same(&dev[0], &s->seen);
+	return super.transaction_id == t->transaction && dev[0].present &&
+	       thin_same(&dev[0], &s->seen);
 }
 
 static int pin_and_look(struct thin *t, struct err *e)
@@ -83,7 +84,7 @@ int thin_allot(struct volume *v, struct err *e)
 	if (r == 0) {
 		closep(&t->pin);
 		t->pin = -1;
-		log_warn("%s: the slot %s/%s was changed or removed by somebody else; asking LVM",
+		log_warn("%s: the pool or the slot %s/%s was changed by somebody else; asking LVM",
 			 v->name, t->vg, t->into->name);
 		r = thin_prepare_again(t, e) < 0 ? -1 : pin_and_look(t, e);
 		if (r == 0)

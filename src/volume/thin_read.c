@@ -270,11 +270,11 @@ int thin_open_private(struct thin *t, uint32_t id, struct err *e)
 	static atomic_uint counter;
 	unsigned number = atomic_fetch_add(&counter, 1);
 	struct dmdev_table table;
-	char name[64], uuid[LVM_DM_UUID_SIZE];
+	char name[LVM_DM_UUID_SIZE], uuid[LVM_DM_UUID_SIZE];
 
 	if (table_of(t, id, &table, e) < 0)
 		return -1;
-	snprintf(name, sizeof(name), "srsync-%d-%u", getpid(), number);
+	snprintf(name, sizeof(name), "srsync-%s-%d-%u", t->v.uuid, getpid(), number);
 	snprintf(uuid, sizeof(uuid), "SRSYNC-%s-%d-%u", t->v.uuid, getpid(), number);
 	return dmdev_open_private(name, uuid, &table, e);
 }

@@ -9,7 +9,8 @@
 #include "thin.h"
 
 #define TAG_PARTNERSHIP "srsync.partnership="
-#define TAG_VOLUME      "srsync.volume="  /* of a slot: uuid of the volume it takes cuts of */
+#define TAG_VOLUME      "srsync.volume=" /* of a slot: uuid of the volume it takes cuts of */
+#define ATTEMPTS        3
 #define TAG_REPLICA     "srsync.replica=" /* of a head at the target */
 
 struct tags {
@@ -83,6 +84,10 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 	const struct lvm_lv *pool = lvm_by_uuid(l, head->pool_uuid);
 	struct tags tags = tags_of(t);
 
+	if (strstr(head->tags, TAG_VOLUME)) {
+		err_set(e, ERR_REFUSED, "%s is a cut slot of srsync", t->v.name);
+		return err_hint(e, "name the volume that it belongs to");
+	}
 	if (!pool || pool->chunk_size == 0 || pool->chunk_size % 512)
 		return err_set(e, ERR_FAILED, "LVM does not know the pool of %s", t->v.name);
 	strcpy(t->lv, head->name);
@@ -90,6 +95,7 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 	lvm_dm_uuid(head, "", t->dm_uuid);
 	lvm_dm_uuid(pool, "tpool", t->pool_dm_uuid);
 	t->id = (uint32_t)head->thin_id;
+	t->transaction = pool->transaction_id;
 	t->zero = pool->zero;
 	t->external = has_external(l, head);
 	t->skip_activation = head->skip_activation;
@@ -119,6 +125,27 @@ int thin_load(struct thin *t, struct err *e)
 	}
 	strcpy(t->v.uuid, head->uuid);
 	return load_head(t, &l, head, e);
+}
+
+int thin_load_pinned(struct thin *t, struct err *e)
+{
+	for (unsigned i = 0; i < ATTEMPTS; i++) {
+		_cleanup_close_ int pin = -1;
+		int r;
+
+		if (i > 0 && thin_load(t, e) != 0)
+			return -1;
+		pin = thin_pin(t, e);
+		r = pin < 0 ? -1 : thin_is_current(t, e);
+		if (r != 0)
+			return r < 0 ? -1 : take_fd(&pin);
+	}
+	err_set(e, ERR_FAILED, "LVM and the metadata of pool %s/%s disagree on its transaction id",
+		t->vg, t->pool);
+	return err_hint(e,
+			"one of them was restored or repaired: see lvs -o+transaction_id %s/%s and "
+			"dmsetup status",
+			t->vg, t->pool);
 }
 
 /* All of the volume's devices in one look. */
@@ -186,10 +213,9 @@ static int mend_head(struct thin *t, struct err *e)
 	return thin_message(t, e, "create_snap %" PRIu32 " %" PRIu32, t->id, newest->seen.id);
 }
 
-/* With LVM's lock held shared, so that what LVM has just said stays true. */
 static int mend(struct thin *t, const char *const *tokens, unsigned n, struct err *e)
 {
-	_cleanup_close_ int pin = thin_pin(t, e);
+	_cleanup_close_ int pin = thin_load_pinned(t, e);
 	struct thin_dev head;
 
 	if (pin < 0 || thin_commit(t, e) < 0 || look(t, &head, e) < 0)

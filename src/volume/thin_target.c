@@ -204,10 +204,9 @@ int thin_rewind(struct volume *v, const char *token, struct err *e)
 	char why[256] = "";
 	int r;
 
-	/* LVM is asked again what the ids are, and stays as it is from the pin on */
-	if (thin_token_parse(token, &k, e) < 0 || thin_load(t, e) != 0 || thin_rest(t, e) < 0)
+	if (thin_token_parse(token, &k, e) < 0 || thin_rest(t, e) < 0)
 		return -1;
-	pin = thin_pin(t, e);
+	pin = thin_load_pinned(t, e);
 	if (pin < 0)
 		return -1;
 	r = check_unused(t, e);
