@@ -230,8 +230,10 @@ same()
 		echo "sizes differ: $1 ${size[0]}, $2 ${size[1]}"
 		status=1
 	else
-		cmp -n "${3:-${size[0]}}" <(dd if="/dev/$1" bs=1M iflag=direct status=none) \
-			<(dd if="/dev/$2" bs=1M iflag=direct status=none)
+		# a read error on both sides must not look like equal ends
+		cmp -n "${3:-${size[0]}}" \
+			<(dd if="/dev/$1" bs=1M iflag=direct status=none || echo "no more of 1st") \
+			<(dd if="/dev/$2" bs=1M iflag=direct status=none || echo "no more of 2nd")
 		status=$?
 	fi
 	[ -n "${was[0]}" ] || lvchange -q -an "$1"
@@ -256,7 +258,9 @@ fsync_load()
 
 load_acked()
 {
-	echo $(($(cat "$LAB_SHARED/acked")))
+	local n
+
+	n=$(cat "$LAB_SHARED/acked") && echo $((n))
 }
 
 load_reaches() # COUNTER: for wait_for
@@ -264,13 +268,15 @@ load_reaches() # COUNTER: for wait_for
 	[ "$(load_acked)" -ge "$1" ]
 }
 
-load_stop()
+load_stop() # fails if it had stopped by itself, which it does on an error
 {
-	kill "$lab_load" && wait "$lab_load"
+	kill "$lab_load" || return 1
+	wait "$lab_load"
+	lab_load=
 }
 
-# load_check LEAST FILE...: every file holds an unbroken run of whole records, each is at most one
-# behind the file before it, all are at least at LEAST; prints the counter of the last file.
+# load_check LEAST FILE...: every file holds an unbroken run of whole records, none is ahead of the
+# one before it or more than one behind the first, all are at least at LEAST; prints the counter of the last file.
 load_check()
 {
 	"$LAB_BUILD/lab-load" check "$@"

@@ -12,7 +12,8 @@
 #   lab_link NAME up|down    its cable
 #   lab_await FILE SECONDS   wait for a file in $LAB_SHARED, the folder that all guests can write
 # Programs come from LAB_BUILD: make sets it; else the current directory if it is a build directory,
-# else build/ of the tree. Everything lies in $LAB_WORK, made below the current directory and removed at exit.
+# else build/ of the tree. Everything lies in $LAB_WORK, made below LAB_DIR (lab.tmp in the current
+# directory) and removed at exit.
 
 lab_here=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 declare -A lab_pid=() lab_dog=() lab_words=() lab_net=()
@@ -164,7 +165,7 @@ lab_guest()
 
 lab_reboot()
 {
-	local name=$1 dir=$LAB_WORK/$1 mem limit kernel in=() con=null
+	local name=$1 dir=$LAB_WORK/$1 mem limit kernel in=()
 
 	read -r mem limit kernel <<<"${lab_words[$name]}"
 	echo $(($(cat "$dir/boot") + 1)) >"$dir/boot"
@@ -180,7 +181,7 @@ lab_reboot()
 		# shellcheck disable=SC2086 # kernel words are words
 		exec setsid "${in[@]}" linux.uml mem="$mem" umid=lab uml_dir=uml/ rootfstype=hostfs \
 			rootflags=/ ro init="$lab_here/init" LAB="$dir" quiet \
-			con="$con" con0=null,fd:1 ssl=null $kernel </dev/null >>console 2>&1
+			con=null con0=null,fd:1 ssl=null $kernel </dev/null >>console 2>&1
 	) &
 	lab_pid[$name]=$!
 	disown # no word from bash about its death

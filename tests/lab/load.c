@@ -6,8 +6,10 @@
  * lies in slot n modulo SLOTS. Ends by signal.
  *
  * lab-load check LEAST FILE... : is this one instant of such files? Per file the records are whole
- * and the last SLOTS ones are all there; no file is ahead of the one before it, and all are at most
- * one behind the first; the last is at least at LEAST. Prints its number. 0 yes, 1 no. */
+ * and the last SLOTS ones are all there, one at least; no file is ahead of the one before it, and
+ * all are at most one behind the first; the last is at least at LEAST. Prints its number. 0 yes, 1
+ * no. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
@@ -113,6 +115,10 @@ static uint64_t newest(const char *name)
 		if (in[s] > max)
 			max = in[s];
 	}
+	if (!max) {
+		printf("%s: no record\n", name);
+		exit(1);
+	}
 	for (uint64_t k = max < SLOTS ? 1 : max - SLOTS + 1; k <= max; k++)
 		if (in[k % SLOTS] != k) {
 			printf("%s: record %" PRIu64 " of %" PRIu64 " is missing\n", name, k, max);
@@ -145,7 +151,7 @@ int main(int argc, char **argv)
 {
 	if (argc >= 4 && argc - 3 <= FILES && !strcmp(argv[1], "run"))
 		run(argv[2], argc - 3, argv + 3);
-	if (argc >= 4 && !strcmp(argv[1], "check"))
+	if (argc >= 4 && !strcmp(argv[1], "check") && isdigit((unsigned char)*argv[2]))
 		return check(strtoull(argv[2], NULL, 10), argc - 3, argv + 3);
 	fprintf(stderr, "usage: lab-load run ACK FILE... | check LEAST FILE...\n");
 	return 2;
