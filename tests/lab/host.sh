@@ -11,6 +11,7 @@
 #   lab_reboot NAME          boot it again: same disks and script, LAB_BOOT one higher
 #   lab_link NAME up|down    its cable
 #   lab_await FILE SECONDS   wait for a file in $LAB_SHARED, the folder that all guests can write
+# LAB_SLOW=N multiplies all times by N, for a slow or busy machine.
 # Programs come from LAB_BUILD: make sets it; else the current directory if it is a build directory,
 # else build/ of the tree. Everything lies in $LAB_WORK, made below LAB_DIR (lab.tmp in the current
 # directory) and removed at exit.
@@ -159,7 +160,7 @@ lab_guest()
 	done >"$dir/env"
 	printf '%q ' "$(realpath "$1")" "${@:2}" >"$dir/script"
 	echo 0 >"$dir/boot"
-	lab_words[$name]="$mem $limit ${kernel[*]}"
+	lab_words[$name]="$mem $((limit * ${LAB_SLOW:-1})) ${kernel[*]}"
 	lab_reboot "$name"
 }
 

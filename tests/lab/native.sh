@@ -55,5 +55,5 @@ native() # [-d SIZE | -m MEM | -t SECONDS | -e NAME=VALUE]... -- SCRIPT ARG...
 	export LAB_DISKS LAB_SHARED LAB_WORK LAB_BUILD SRSYNC SRSYNC_FAULT_BIN
 	export LAB=$LAB_WORK LAB_RUN=$LAB_WORK/run LAB_LIB=$lab_here LAB_MODE=native LAB_BOOT=1
 	export LAB_NAME=native LAB_ADDRESS='' LAB_NSTAG=-$$
-	timeout -k 20 "$limit" bash "$@" </dev/null
+	timeout -k 20 "$((limit * ${LAB_SLOW:-1}))" bash "$@" </dev/null
 }
