@@ -147,15 +147,19 @@ static int ship(struct run *r, unsigned worker, struct segment_packer *k, struct
 		struct err *e)
 {
 	const struct pipeline_sink *sink = &r->p->sink;
-	uint64_t number = s->plan.number;
+	uint64_t number = s->plan.number, start;
 	struct buf frame;
 
 	r->g->zero_bytes += segment_pack(k, &s->plan, s->data, r->p->m->seed, &frame);
 	if (!await_turn(r, s))
 		return err_set(e, ERR_FAILED, "stopped"); /* by another error, which is kept */
+	start = fmt_mono_us();
 	if (sink->put(sink->arg, worker, number, &frame, e) < 0)
 		return -1;
 	end_turn(r);
+	/* puts in turn take up the time of all workers */
+	segment_packer_handed_over(
+		k, (fmt_mono_us() - start) * (sink->in_order ? r->p->workers : 1), frame.len);
 	r->g->sent_bytes += frame.len;
 	skip(r, &s->plan);
 	return 0;

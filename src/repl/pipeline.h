@@ -19,7 +19,7 @@
 
 #define PIPELINE_WORKERS     4 /* also the segments in flight to the peer */
 #define PIPELINE_WORKERS_MAX 16
-#define PIPELINE_LEVEL       1 /* of zstd: as fast as a disk */
+#define PIPELINE_LEVEL       1 /* of zstd, where it pays */
 
 struct pipeline_sink {
 	/* Takes one frame; segment is only good during the call. Called by every worker, several at

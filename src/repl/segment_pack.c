@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Compression is tried where it can pay. A few samples spread over the data tell for a fiftieth of
- * the price; each time they say no, twice as many segments go unsampled as the last time, up to
+ * the price how much there is to gain and how long that takes. It must gain an eighth, and take
+ * less time than it spares at the peer's end: with a fast network the processors are the
+ * bottleneck, with a slow one they are idle. Both are measured by the clock, so that whatever else
+ * keeps the machine busy counts too.
+ *
+ * Each time the samples say no, twice as many segments go unsampled as the last time, up to
  * BACKOFF_MAX. So data that does not compress (already compressed, encrypted) costs next to
- * nothing, and a change of the data is seen within 16 segments (64 MiB). */
+ * nothing, and a change of the data or the network is seen within 16 segments (64 MiB). */
 #include <assert.h>
 #include <string.h>
 #include <zstd.h>
@@ -14,6 +19,7 @@
 #define SAMPLE      8192   /* bytes */
 #define SAMPLE_FROM 262144 /* bytes: less data is compressed without asking */
 #define BACKOFF_MAX 15     /* segments */
+#define SLOW        16     /* times as long to hand over as to compress: compress harder */
 
 /* What must be gained for the peer's work of unpacking to pay: an eighth of a sample. */
 static size_t worth(size_t raw)
@@ -25,6 +31,7 @@ struct segment_packer {
 	ZSTD_CCtx *zstd;
 	int level;
 	unsigned skip, backoff; /* segments */
+	double us, bytes;       /* of handing over: sums in which older frames fade */
 	struct segment out;
 	struct buf head;
 	struct buf packed; /* a whole frame */
@@ -34,11 +41,11 @@ struct segment_packer *segment_packer_new(int level)
 {
 	struct segment_packer *k = xcalloc(1, sizeof(*k));
 
+	assert(level >= 0 && level <= SEGMENT_PACK_SLOW);
 	k->level = level;
 	k->zstd = ZSTD_createCCtx();
 	if (!k->zstd)
 		abort(); /* as xmalloc() */
-	ZSTD_CCtx_setParameter(k->zstd, ZSTD_c_compressionLevel, level);
 	buf_reserve(&k->packed, level ? SEGMENT_MAX : 1);
 	return k;
 }
@@ -115,19 +122,45 @@ static uint64_t split(struct segment *out, const struct segment *in, uint8_t *da
 	return from - to;
 }
 
-static bool samples_shrink(struct segment_packer *k, const uint8_t *data, size_t n)
+void segment_packer_handed_over(struct segment_packer *k, uint64_t us, size_t bytes)
+{
+	k->us = k->us * 3 / 4 + us;
+	k->bytes = k->bytes * 3 / 4 + bytes;
+}
+
+static size_t zstd(struct segment_packer *k, int level, size_t at, const uint8_t *data, size_t n)
+{
+	ZSTD_CCtx_setParameter(k->zstd, ZSTD_c_compressionLevel, level);
+	return ZSTD_compress2(k->zstd, k->packed.data + at, worth(n), data, n);
+}
+
+/* The level that pays for n bytes like these, 0: none. */
+static int choose_level(struct segment_packer *k, const uint8_t *data, size_t n)
 {
 	uint8_t sample[SAMPLES * SAMPLE];
+	uint64_t start;
+	double took, saved;
+	size_t r;
 
+	if (n < SAMPLE_FROM)
+		return k->level;
 	for (size_t i = 0; i < SAMPLES; i++)
 		memcpy(sample + i * SAMPLE, data + (n - SAMPLE) / (SAMPLES - 1) * i, SAMPLE);
-	return !ZSTD_isError(ZSTD_compress2(k->zstd, k->packed.data, worth(sizeof(sample)), sample,
-					    sizeof(sample)));
+	start = fmt_mono_us();
+	r = zstd(k, k->level, 0, sample, sizeof(sample));
+	if (ZSTD_isError(r))
+		return 0;
+	if (k->bytes <= 0)
+		return k->level;
+	took = fmt_mono_us() - start;
+	saved = k->us / k->bytes * (sizeof(sample) - r);
+	return took > saved ? 0 : saved > SLOW * took ? SEGMENT_PACK_SLOW : k->level;
 }
 
 /* Bytes of data compressed at k->packed + at, or 0: it stays as it is. */
 static size_t compress(struct segment_packer *k, size_t at, const uint8_t *data, size_t n)
 {
+	int level;
 	size_t r;
 
 	if (!k->level || n < PAGE)
@@ -136,8 +169,9 @@ static size_t compress(struct segment_packer *k, size_t at, const uint8_t *data,
 		k->skip--;
 		return 0;
 	}
-	if (n < SAMPLE_FROM || samples_shrink(k, data, n)) {
-		r = ZSTD_compress2(k->zstd, k->packed.data + at, worth(n), data, n);
+	level = choose_level(k, data, n);
+	if (level) {
+		r = zstd(k, level, at, data, n);
 		if (!ZSTD_isError(r)) {
 			k->backoff = 0;
 			return r;

@@ -5,10 +5,13 @@
 
 #include "segment.h"
 
+#define SEGMENT_PACK_SLOW 3 /* the level where handing over takes much longer */
+
 /* Reused for segment after segment by one thread. */
 struct segment_packer;
 
-struct segment_packer *segment_packer_new(int level); /* of zstd; 0: store as it is */
+/* level: of zstd, SEGMENT_PACK_SLOW at most; 0: store as it is. */
+struct segment_packer *segment_packer_new(int level);
 void segment_packer_free(struct segment_packer *k);
 DEFINE_FREEP(segment_packer_free, struct segment_packer);
 
@@ -20,6 +23,10 @@ DEFINE_FREEP(segment_packer_free, struct segment_packer);
  * Bytes of zeros that were found. */
 uint64_t segment_pack(struct segment_packer *k, const struct segment *planned, uint8_t *data,
 		      uint64_t seed, struct buf *frame);
+
+/* How long it took to hand bytes over to the peer. From then on only what compresses in less time
+ * than it saves is compressed; where handing over is slow by far, harder than level says. */
+void segment_packer_handed_over(struct segment_packer *k, uint64_t us, size_t bytes);
 
 struct segment_unpacker;
 

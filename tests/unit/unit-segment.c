@@ -210,6 +210,39 @@ START_TEST(compresses_where_it_pays)
 }
 END_TEST
 
+/* With a network faster than compression, text goes as it is; with a slow one, it is worth more. */
+START_TEST(compresses_by_the_network)
+{
+	struct fake_volume *f = fake_new(4u << 20);
+	struct buf frame;
+	uint32_t stored[3];
+
+	fake_add(f, VOLUME_DATA, 4u << 20, FAKE_TEXT, &rnd);
+	for (size_t i = 0; i < 4u << 20; i += 11 + fake_random(&rnd) % 40)
+		f->bytes[i] = fake_random(&rnd);
+	add(0, 4u << 20, SEGMENT_DATA);
+	for (unsigned i = 0; i < 3; i++) {
+		struct segment *s;
+
+		memcpy(data, f->bytes, 4u << 20);
+		s = round_trip(&frame);
+		stored[i] = s->stored_len;
+		segment_free(s);
+		if (i == 1) { /* the backoff's one segment */
+			memcpy(data, f->bytes, 4u << 20);
+			segment_free(round_trip(&frame));
+		}
+		/* the second time 10 GB/s, then next to nothing */
+		for (unsigned k = 0; k < 50; k++)
+			segment_packer_handed_over(packer, i ? 1000000 : 1, 10000);
+	}
+	ck_assert_uint_lt(stored[0], 4u << 20);
+	ck_assert_uint_eq(stored[1], 4u << 20);
+	ck_assert_uint_lt(stored[2], stored[0]);
+	fake_free(f);
+}
+END_TEST
+
 /* A frame of some 2 KiB with all kinds of extents; its data compressed or not. */
 static void small_frame(struct buf *out, bool pack)
 {
@@ -351,6 +384,7 @@ int main(void)
 	tcase_add_loop_test(t, zero_edges, 0, 4);
 	tcase_add_test(t, many_extents);
 	tcase_add_test(t, compresses_where_it_pays);
+	tcase_add_test(t, compresses_by_the_network);
 	tcase_add_loop_test(t, damage_is_refused, 0, 2);
 	tcase_add_test(t, lies_are_refused);
 	tcase_add_test(t, bombs_are_refused);
