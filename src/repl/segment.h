@@ -14,14 +14,12 @@
 
 #include "manifest.h"
 
-#define SEGMENT_DATA_MAX                                                                           \
-	(4u << 20)               /* bytes, raw: large enough to hide latency, small to resume      \
-				  */
-#define SEGMENT_EXTENTS_MAX 4096 /* every page of the data apart, and as many without data */
-#define SEGMENT_ALIGN       4096 /* extents begin and end there, or at the volume's end */
-#define SEGMENT_HEAD        32   /* bytes */
-#define SEGMENT_EXTENT      20   /* bytes */
-#define SEGMENT_SUM         16   /* bytes */
+#define SEGMENT_DATA_MAX    (4u << 20) /* bytes, raw: hides latency, loses little at a resume */
+#define SEGMENT_EXTENTS_MAX 4096       /* every page of the data apart, and as many without data */
+#define SEGMENT_ALIGN       4096       /* extents begin and end there, or at the volume's end */
+#define SEGMENT_HEAD        32         /* bytes */
+#define SEGMENT_EXTENT      20         /* bytes */
+#define SEGMENT_SUM         16         /* bytes */
 #define SEGMENT_HEAD_MAX    (SEGMENT_HEAD + SEGMENT_EXTENTS_MAX * SEGMENT_EXTENT)
 #define SEGMENT_MAX         (SEGMENT_HEAD_MAX + SEGMENT_DATA_MAX + SEGMENT_SUM)
 
