@@ -109,6 +109,30 @@ static int do_changes(struct job *j, unsigned n, char **arg, struct err *e)
 	return r < 0 ? -1 : 0;
 }
 
+/* apply VOLUME FROM TO FILE: copies the changed blocks of the cut TO into FILE, and nothing else */
+static int do_apply(struct job *j, unsigned n, char **arg, struct err *e)
+{
+	_cleanup_close_ int out = open(arg[2], O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int in = j->v->ops->reader(j->v, arg[1], e);
+	_cleanup_free_ void *p = aligned_alloc(4096, j->v->block_size);
+	_cleanup_(bset_freep) struct bset *set = bset_new();
+	uint64_t first = 0, count = 0, bs = j->v->block_size;
+
+	(void)n;
+	if (out < 0 || in < 0 ||
+	    j->v->ops->changes(j->v, arg[0], arg[1], set, e) != VOLUME_CHANGES_OK)
+		return -1;
+	for (; bset_next_run(set, first, &first, &count); first++) {
+		uint64_t left = j->v->size - first * bs;
+
+		if (io_pread(in, p, left < bs ? left : bs, first * bs) < 0 ||
+		    io_pwrite(out, p, left < bs ? left : bs, first * bs) < 0)
+			return err_sys(e, "copy");
+	}
+	printf("%" PRIu64 "\n", bset_count(set));
+	return 0;
+}
+
 static int print_extent(void *arg, enum volume_extent kind, uint64_t offset, uint64_t length)
 {
 	(void)arg;
@@ -220,10 +244,10 @@ static const struct {
 	int args; /* after the one volume; -1: any number of volumes */
 } commands[] = {
 	{"prepare", do_prepare, -1}, {"cut", do_cut, -1},        {"cuts", do_cuts, -1},
-	{"held", do_held, 1},        {"changes", do_changes, 2}, {"map", do_map, 2},
-	{"read", do_read, 1},        {"reader", do_reader, 1},   {"release", do_release, 1},
-	{"write", do_write, 5},      {"rewind", do_rewind, 1},   {"grow", do_grow, 1},
-	{"drop", do_drop, 0},        {"health", do_health, 0},
+	{"held", do_held, 1},        {"changes", do_changes, 2}, {"apply", do_apply, 3},
+	{"map", do_map, 2},          {"read", do_read, 1},       {"reader", do_reader, 1},
+	{"release", do_release, 1},  {"write", do_write, 5},     {"rewind", do_rewind, 1},
+	{"grow", do_grow, 1},        {"drop", do_drop, 0},       {"health", do_health, 0},
 };
 
 static int open_all(struct job *j, char **word, unsigned n, struct err *e)
