@@ -16,7 +16,7 @@
 #define MEMORY_LIMIT (512u << 10) /* bytes per connection: headers, and half of it for reading */
 /* A body may come slowly, but not so slowly that it keeps a thread for ever. */
 #define BODY_GRACE_MS 30000
-#define BODY_RATE_MIN 64 /* bytes per millisecond, after the grace */
+#define BODY_RATE_MIN 4 /* bytes per millisecond, after the grace: slow lines are no crime */
 
 struct request {
 	struct server_conn *conn;

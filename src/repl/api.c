@@ -137,7 +137,7 @@ static void delete_replica(const struct server_request *rq, struct server_reply 
 	if (!p)
 		return;
 	replica_close(a->replicas, p);
-	if (target_remove(a->host, p, &e) < 0)
+	if (target_remove(a->host, p, false, &e) < 0)
 		server_reply_error(rp, 0, &e);
 	else
 		reply_json(rp, json_pack("{s:b}", "removed", 1));

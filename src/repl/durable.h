@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Group commit: many threads hand in records and wait; one of them flushes for all that are there.
- * A record handed in while a flush runs waits for the next one, since its data may have been written
- * after the running flush began (rule 4: durable before acknowledged). */
+ * A record handed in while a flush runs waits for the next one, since its data may have been
+ * written after the running flush began (rule 4: durable before acknowledged). */
 #ifndef DURABLE_H
 #define DURABLE_H
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where this host keeps its things. confdir holds what a person decides, statedir what srsync knows;
- * srsync-state(5) lists the files. */
+/* Where this host keeps its things. confdir holds what a person decides, statedir what srsync
+ * knows; srsync-state(5) lists the files. */
 #ifndef HOST_H
 #define HOST_H
 
 #include "err.h"
 
-#define HOST_PATH_MAX  512
-#define HOST_CONFDIR   "/etc/srsync"
-#define HOST_STATEDIR  "/var/lib/srsync"
-#define HOST_PORT      8730 /* of srsync serve */
+#define HOST_PATH_MAX 512
+#define HOST_CONFDIR  "/etc/srsync"
+#define HOST_STATEDIR "/var/lib/srsync"
+#define HOST_PORT     8730 /* of srsync serve */
 
 struct host {
 	char confdir[HOST_PATH_MAX / 2];

@@ -32,6 +32,8 @@ struct pace pace_next(const struct pace_facts *f)
 		due = f->last_try + backoff(f->failures);
 	else if (f->pending)
 		due = f->now; /* a cut that was taken is never left lying about */
+	if (f->last_cut > f->now || f->last_try > f->now)
+		due = f->now; /* the clock was set back: what it said before tells nothing */
 	if (f->now < due)
 		return (struct pace){PACE_WAIT, due};
 	if (f->pending && f->partial && !f->space_low)

@@ -7,21 +7,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PACE_BACKOFF_MS     1000  /* after the first failure; doubles with each further one */
+#define PACE_BACKOFF_MS     1000 /* after the first failure; doubles with each further one */
 #define PACE_BACKOFF_MAX_MS 60000
-#define PACE_MIN_MS         1000  /* between two cuts */
+#define PACE_MIN_MS         1000 /* between two cuts */
 
 struct pace_facts {
 	int64_t now;
-	int64_t rpo;        /* wanted; milliseconds */
-	int64_t last_cut;   /* instant of the newest cut, 0: none */
-	int64_t last_try;   /* end of the newest attempt to ship, 0: none */
-	int64_t ship_time;  /* how long the newest complete sync took from cut to commit, ms */
-	unsigned failures;  /* attempts since the last commit that ended in an error */
-	bool paused;        /* by the administrator */
-	bool pending;       /* a cut is logged that the peer has not committed */
-	bool partial;       /* the peer holds segments of the pending cut: do not throw them away */
-	bool space_low;     /* the pinned cut costs space that the pool is short of */
+	int64_t rpo;       /* wanted; milliseconds */
+	int64_t last_cut;  /* instant of the newest cut, 0: none */
+	int64_t last_try;  /* end of the newest attempt to ship, 0: none */
+	int64_t ship_time; /* how long the newest complete sync took from cut to commit, ms */
+	unsigned failures; /* attempts since the last commit that ended in an error */
+	bool paused;       /* by the administrator */
+	bool pending;      /* a cut is logged that the peer has not committed */
+	bool partial;      /* the peer holds segments of the pending cut: do not throw them away */
+	bool space_low;    /* the pinned cut costs space that the pool is short of */
 };
 
 enum pace_action {

@@ -13,7 +13,7 @@
 
 #define PARTNERSHIP_VOLUMES_MAX BITLOG_VOLUMES_MAX
 #define PARTNERSHIP_RPO_MS      60000
-#define PARTNERSHIP_KEEP        2  /* cuts kept at the destination */
+#define PARTNERSHIP_KEEP        2 /* cuts kept at the destination */
 #define PARTNERSHIP_KEEP_MAX    64
 #define PARTNERSHIPS_MAX        1024
 
@@ -27,7 +27,8 @@ struct partnership {
 	char name[PEER_NAME_SIZE];
 	char id[FMT_ID_SIZE];
 	enum volume_role role;
-	char peer_address[256]; /* HOST:PORT of the peer's srsync serve; may be empty at the target */
+	char peer_address[256]; /* HOST:PORT of the peer's srsync serve; may be empty at the target
+				 */
 	char peer_fingerprint[IDENTITY_FINGERPRINT_SIZE];
 	uint64_t rpo_ms;
 	uint64_t keep;

@@ -90,38 +90,50 @@ static int replay(struct received *r, const char *path, const uint8_t *digest, s
 	return 1;
 }
 
-/* A crash before the rename leaves no log; after it, an empty one: both mean nothing received. */
-static int start_anew(struct received *r, const char *path, const uint8_t *digest, struct err *e)
+static struct received *received_new(uint64_t granule)
 {
+	struct received *r = xcalloc(1, sizeof(*r));
+
+	r->fd = -1;
+	r->granule = granule;
+	r->segments = bset_new();
+	return r;
+}
+
+static struct received *open_file(struct received *r, const char *path, struct err *e)
+{
+	r->fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (r->fd >= 0)
+		return r;
+	err_sys(e, "open %s", path);
+	received_free(r);
+	return NULL;
+}
+
+/* What lies behind the last whole record is left alone: the next record is written over it. */
+struct received *received_open(const char *path, const uint8_t digest[static RECEIVED_DIGEST],
+			       uint64_t granule, struct err *e)
+{
+	_cleanup_(received_freep) struct received *r = received_new(granule);
+
+	if (access(path, F_OK) < 0 || replay(r, path, digest, e) <= 0)
+		return NULL;
+	return open_file(TAKE(r), path, e);
+}
+
+/* A crash before the rename leaves no log; after it, an empty one: both mean nothing received. */
+struct received *received_create(const char *path, const uint8_t digest[static RECEIVED_DIGEST],
+				 uint64_t granule, struct err *e)
+{
+	_cleanup_(received_freep) struct received *r = received_new(granule);
 	uint8_t header[HEADER_SIZE];
 
 	memcpy(header, magic, sizeof(magic));
 	memcpy(header + sizeof(magic), digest, RECEIVED_DIGEST);
 	r->size = HEADER_SIZE;
-	return io_replace(path, header, sizeof(header), 0600, e);
-}
-
-struct received *received_open(const char *path, const uint8_t digest[static RECEIVED_DIGEST],
-			       uint64_t granule, bool create, struct err *e)
-{
-	_cleanup_(received_freep) struct received *r = xcalloc(1, sizeof(*r));
-	int found = 0;
-
-	r->fd = -1;
-	r->granule = granule;
-	r->segments = bset_new();
-	if (access(path, F_OK) == 0 && (found = replay(r, path, digest, e)) < 0)
+	if (io_replace(path, header, sizeof(header), 0600, e) < 0)
 		return NULL;
-	if (!found && !create)
-		return NULL;
-	if (!found && start_anew(r, path, digest, e) < 0)
-		return NULL;
-	r->fd = open(path, O_RDWR | O_CLOEXEC);
-	if (r->fd < 0 || ftruncate(r->fd, r->size) < 0) {
-		err_sys(e, "open %s", path);
-		return NULL;
-	}
-	return TAKE(r);
+	return open_file(TAKE(r), path, e);
 }
 
 void received_note(struct buf *batch, uint64_t segment, const struct received_extent *x, unsigned n)

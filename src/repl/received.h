@@ -24,11 +24,14 @@ struct received_extent {
 	uint64_t offset, length; /* bytes */
 };
 
-/* Opens path. When it holds no log of this manifest, one is made, or with create false NULL is
- * returned without an error (e->code stays ERR_NONE). granule: bytes per
- * block of the sets of touched blocks. */
+/* The log of this manifest at path, or NULL without an error (e->code stays ERR_NONE) when there is
+ * none. granule: bytes per block of the sets of touched blocks. */
 struct received *received_open(const char *path, const uint8_t digest[static RECEIVED_DIGEST],
-			       uint64_t granule, bool create, struct err *e);
+			       uint64_t granule, struct err *e);
+/* Starts it anew, empty: the heads have just been brought back to the committed cut, so an older
+ * log, also one of the same manifest, would tell lies. */
+struct received *received_create(const char *path, const uint8_t digest[static RECEIVED_DIGEST],
+				 uint64_t granule, struct err *e);
 void received_free(struct received *r);
 DEFINE_FREEP(received_free, struct received);
 

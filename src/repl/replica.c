@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fault.h"
 #include "io.h"
@@ -31,6 +33,7 @@ void replicas_free(struct replicas *r)
 		next = s->next;
 		session_close(s);
 		pthread_rwlock_destroy(&s->rw);
+		pthread_mutex_destroy(&s->sets);
 		free(s);
 	}
 	free(r);
@@ -48,6 +51,7 @@ static struct session *find(struct replicas *r, const char *id)
 		strcpy(s->id, id);
 		s->lock = -1;
 		pthread_rwlock_init(&s->rw, NULL);
+		pthread_mutex_init(&s->sets, NULL);
 		s->next = r->first;
 		r->first = s;
 	}
@@ -74,23 +78,30 @@ static void show_progress(struct session *s)
 	progress_save(s->host, s->p->name, p);
 }
 
+static void tick(struct session *s)
+{
+	if (pthread_rwlock_trywrlock(&s->rw))
+		return;
+	if (s->open && fmt_now_ms() - s->used_ms > REPLICA_IDLE_MS) {
+		log_warn("%s: nothing received for %d s, cut %llu is let go; it can be resumed",
+			 s->p->name, REPLICA_IDLE_MS / 1000, (unsigned long long)s->m->seq);
+		session_close(s);
+	} else if (s->open) {
+		show_progress(s);
+	}
+	pthread_rwlock_unlock(&s->rw);
+}
+
+/* Sessions are never freed, so the list's mutex need not be held while one of them hangs. */
 void replicas_tick(struct replicas *r)
 {
+	struct session *s;
+
 	pthread_mutex_lock(&r->mutex);
-	for (struct session *s = r->first; s; s = s->next) {
-		if (pthread_rwlock_trywrlock(&s->rw))
-			continue;
-		if (s->open && fmt_now_ms() - s->used_ms > REPLICA_IDLE_MS) {
-			log_warn("%s: nothing received for %d s, cut %llu is let go; it can be "
-				 "resumed",
-				 s->p->name, REPLICA_IDLE_MS / 1000, (unsigned long long)s->m->seq);
-			session_close(s);
-		} else if (s->open) {
-			show_progress(s);
-		}
-		pthread_rwlock_unlock(&s->rw);
-	}
+	s = r->first;
 	pthread_mutex_unlock(&r->mutex);
+	for (; s; s = s->next)
+		tick(s);
 }
 
 void replica_close(struct replicas *r, const struct partnership *p)
@@ -102,10 +113,15 @@ void replica_close(struct replicas *r, const struct partnership *p)
 	pthread_rwlock_unlock(&s->rw);
 }
 
-static json_t *describe(const struct session *s)
+static json_t *describe(struct session *s)
 {
-	return remote_replica_json(s->state, s->m ? s->m->generation : "", s->m ? s->m->seq : 0,
-				   s->received ? received_segments(s->received) : NULL, false);
+	json_t *j;
+
+	pthread_mutex_lock(&s->sets);
+	j = remote_replica_json(s->state, s->m ? s->m->generation : "", s->m ? s->m->seq : 0,
+				s->received ? received_segments(s->received) : NULL, false);
+	pthread_mutex_unlock(&s->sets);
+	return j;
 }
 
 /* What is on disk, when no session has it open. */
@@ -128,7 +144,7 @@ static json_t *describe_closed(const struct host *h, const struct partnership *p
 
 		manifest_digest(frame.data, frame.len, digest);
 		rec = received_open(session_file(&look, "received").s, digest, SESSION_GRANULE,
-				    false, &ignored);
+				    &ignored);
 	}
 	return remote_replica_json(st, m ? m->generation : "", m ? m->seq : 0,
 				   rec ? received_segments(rec) : NULL,
@@ -177,11 +193,10 @@ static int check_identity(const struct session *s, const struct manifest *m, str
 			return err_set(e, ERR_REFUSED,
 				       "rule 3 (identity before bytes): nothing is "
 				       "committed here, the first cut must be whole");
-		if (mv->size < s->v[i]->size) {
+		if (c && mv->size < c->volume[i].size) {
 			err_set(e, ERR_REFUSED,
-				"sizes differ: %s has %llu bytes here, %llu at the "
-				"source",
-				s->v[i]->name, (unsigned long long)s->v[i]->size,
+				"sizes differ: %s shrank at the source, from %llu to %llu bytes",
+				mv->name, (unsigned long long)c->volume[i].size,
 				(unsigned long long)mv->size);
 			return err_hint(e,
 					"a replica never shrinks; make the source as large again");
@@ -203,48 +218,72 @@ static int grow(struct session *s, const struct manifest *m, struct err *e)
 static int flush(void *arg, const struct buf *batch, struct err *e)
 {
 	struct session *s = arg;
+	int r;
 
 	for (unsigned i = 0; i < s->p->volumes; i++)
 		if (fdatasync(s->fd[i]) < 0)
 			return err_sys(e, "flush %s", s->v[i]->name);
 	fault("replica.flushed");
-	return received_write(s->received, batch, e);
+	pthread_mutex_lock(&s->sets);
+	r = received_write(s->received, batch, e);
+	pthread_mutex_unlock(&s->sets);
+	return r;
 }
 
-/* Steps 1 to 4 of replica.h. */
-static int take_up(struct session *s, const void *frame, size_t len, struct err *e)
+/* Every block of every volume comes from the source: nothing here needs to be what it was. */
+static bool is_whole(const struct manifest *m)
+{
+	for (unsigned i = 0; i < m->volumes; i++)
+		if (!m->volume[i].full)
+			return false;
+	return true;
+}
+
+/* Steps 2 to 4 of replica.h. The list of received segments goes first: it must never stand beside a
+ * head that has been brought back. */
+static int start_anew(struct session *s, const void *frame, size_t len, bool rewind, struct err *e)
+{
+	struct host_path received = session_file(s, "received");
+	uint8_t digest[RECEIVED_DIGEST];
+
+	manifest_digest(frame, len, digest);
+	if (io_mkdirs(session_file(s, "").s, 0700, e) < 0 || session_drop_rest(s, e) < 0)
+		return -1;
+	if (unlink(received.s) < 0 && errno != ENOENT)
+		return err_sys(e, "remove %s", received.s);
+	if (io_replace(session_file(s, "manifest").s, frame, len, 0600, e) < 0)
+		return -1;
+	fault("replica.begun");
+	if (rewind && session_rewind(s, e) < 0)
+		return -1;
+	fault("replica.rewound");
+	s->received = received_create(received.s, digest, SESSION_GRANULE, e);
+	return s->received ? 0 : -1;
+}
+
+/* Step 1, and 2 to 4 unless this very cut can be resumed. */
+static int take_up(struct session *s, const struct manifest *m, const void *frame, size_t len,
+		   struct err *e)
 {
 	_cleanup_buf_ struct buf old = BUF_INIT;
 	uint8_t digest[RECEIVED_DIGEST];
+	bool whole = is_whole(m);
 	int was_open = session_open_cut(s, &old, e);
-	bool resumed;
 
 	if (was_open < 0)
 		return -1;
 	manifest_digest(frame, len, digest);
 	e->code = ERR_NONE;
 	if (was_open && old.len == len && !memcmp(old.data, frame, len))
-		s->received = received_open(session_file(s, "received").s, digest, SESSION_GRANULE,
-					    false, e);
+		s->received =
+			received_open(session_file(s, "received").s, digest, SESSION_GRANULE, e);
 	if (e->code != ERR_NONE)
 		return -1;
-	resumed = s->received != NULL;
-	if (!was_open && session_hold(s, false, e) < 0)
-		return -1;
-	if (!resumed) {
-		if (io_mkdirs(session_file(s, "").s, 0700, e) < 0 ||
-		    io_replace(session_file(s, "manifest").s, frame, len, 0600, e) < 0)
-			return -1;
-		fault("replica.begun");
-		if (was_open && session_rewind(s, e) < 0)
-			return -1;
-		fault("replica.rewound");
-		s->received = received_open(session_file(s, "received").s, digest, SESSION_GRANULE,
-					    true, e);
-	}
-	if (!s->received)
-		return -1;
-	return was_open ? session_hold(s, resumed, e) : 0;
+	if (s->received)
+		return session_resume(s, e);
+	if (was_open)
+		return start_anew(s, frame, len, !whole, e) < 0 ? -1 : session_hold(s, whole, e);
+	return session_hold(s, whole, e) < 0 ? -1 : start_anew(s, frame, len, false, e);
 }
 
 static int start_apply(struct session *s, const struct manifest *m, struct err *e)
@@ -280,9 +319,9 @@ static int begin(struct session *s, const struct host *h, const struct partnersh
 	if (session_open(s, h, p, e) < 0)
 		return -1;
 	c = state_newest(s->state);
-	if (c && c->seq == m->seq && !strcmp(c->generation, m->generation))
+	if (state_cut_is(c, m->generation, m->seq, m->time_ms))
 		return 0; /* committed already; the reply says so */
-	if (check_identity(s, m, e) < 0 || grow(s, m, e) < 0 || take_up(s, frame, len, e) < 0 ||
+	if (check_identity(s, m, e) < 0 || grow(s, m, e) < 0 || take_up(s, m, frame, len, e) < 0 ||
 	    start_apply(s, m, e) < 0)
 		return -1;
 	s->m = TAKE(m);

@@ -23,15 +23,17 @@
 
 struct replicas; /* the receiving end of a process: all its open cuts; thread-safe */
 
-#define REPLICA_IDLE_MS 60000 /* an open cut that nobody feeds is let go (and can be resumed) */
+#define REPLICA_IDLE_MS                                                                            \
+	900000 /* an open cut that nobody feeds is let go (and can be resumed); a                  \
+		* segment may take minutes on a slow line */
 
 struct replicas *replicas_new(const struct host *h);
 void replicas_free(struct replicas *r); /* lets everything go; NULL is fine */
 DEFINE_FREEP(replicas_free, struct replicas);
 void replicas_tick(struct replicas *r); /* call about once a second: lets idle cuts go */
 
-/* The caller has checked that the request's sender owns p. Each fills *reply (the caller's) with the
- * JSON of remote.h. manifest: the frame of srsync-stream(5). */
+/* The caller has checked that the request's sender owns p. Each fills *reply (the caller's) with
+ * the JSON of remote.h. manifest: the frame of srsync-stream(5). */
 int replica_describe(struct replicas *r, const struct partnership *p, json_t **reply,
 		     struct err *e);
 int replica_begin(struct replicas *r, const struct partnership *p, uint64_t seq,

@@ -6,14 +6,23 @@
 #include "log.h"
 #include "replica_commit.h"
 
+/* Extents that share or touch a granule become one: only granules count, and the list stays short.
+ */
 void replica_note(struct buf *out, const struct segment *seg)
 {
-	_cleanup_free_ struct received_extent *x = xcalloc(seg->extents, sizeof(*x));
+	_cleanup_free_ struct received_extent *x = xcalloc(seg->extents + 1, sizeof(*x));
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < seg->extents; i++)
-		x[i] = (struct received_extent){seg->volume, seg->extent[i].offset,
-						seg->extent[i].length};
-	received_note(out, seg->number, x, seg->extents);
+	for (unsigned i = 0; i < seg->extents; i++) {
+		const struct segment_extent *s = &seg->extent[i];
+		uint64_t end = n ? x[n - 1].offset + x[n - 1].length : 0;
+
+		if (n && s->offset / SESSION_GRANULE <= end / SESSION_GRANULE)
+			x[n - 1].length = s->offset + s->length - x[n - 1].offset;
+		else
+			x[n++] = (struct received_extent){seg->volume, s->offset, s->length};
+	}
+	received_note(out, seg->number, x, n);
 }
 
 static int check_complete(const struct session *s, struct err *e)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "js.h"
+#include "lock.h"
 #include "report.h"
 
 static int parse_cut(const json_t *j, struct report_cut *c, struct err *e)
@@ -55,7 +55,8 @@ int report_load(const struct host *h, const char *name, struct report *r, struct
 
 	memset(r, 0, sizeof(*r));
 	if (!j)
-		return errno == ENOENT ? 0 : -1;
+		return errno == ENOENT || errno == EINVAL ? 0
+							  : -1; /* damaged: nothing depends on it */
 	if (!(list = js_array(j, "cuts", e)) ||
 	    parse_error(json_object_get(j, "error"), r, e) < 0 ||
 	    js_u64_or(j, "failures", 0, &failures, e) < 0 ||
@@ -160,5 +161,6 @@ bool progress_load(const struct host *h, const char *name, struct progress *p)
 		return false;
 	p->start_ms = start;
 	p->pid = pid;
-	return kill(p->pid, 0) == 0 || errno == EPERM;
+	/* a process id can come round again, the lock cannot */
+	return lock_held(host_state(h, name, "lock").s);
 }

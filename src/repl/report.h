@@ -18,11 +18,11 @@ struct report_cut {
 	int64_t time_ms;     /* of the instant */
 	int64_t finished_ms; /* of the commit */
 	uint64_t pause_us;
-	uint64_t changed;    /* bytes of the changed-block set */
-	uint64_t shipped;    /* bytes of data extents */
-	uint64_t wire;       /* bytes of segments sent */
-	uint64_t took_ms;    /* from the start of the cut to the commit */
-	bool full;           /* everything was shipped, not a set of changes */
+	uint64_t changed; /* bytes of the changed-block set */
+	uint64_t shipped; /* bytes of data extents */
+	uint64_t wire;    /* bytes of segments sent */
+	uint64_t took_ms; /* from the start of the cut to the commit */
+	bool full;        /* everything was shipped, not a set of changes */
 };
 
 struct report {
@@ -30,8 +30,8 @@ struct report {
 	struct report_cut cut[REPORT_CUTS_MAX]; /* oldest first */
 	int64_t error_ms;                       /* 0: the newest attempt did not fail */
 	struct err error;
-	unsigned failures;                      /* attempts in a row that failed */
-	char warning[256];                      /* said by rule 2, until the next commit; or empty */
+	unsigned failures; /* attempts in a row that failed */
+	char warning[256]; /* said by rule 2, until the next commit; or empty */
 };
 
 int report_load(const struct host *h, const char *name, struct report *r, struct err *e);
@@ -46,7 +46,7 @@ struct progress {
 	uint64_t segments, segments_total;
 	uint64_t bytes, bytes_total; /* data planned */
 	uint64_t wire;
-	uint64_t rate;               /* bytes per second, of late */
+	uint64_t rate; /* bytes per second, of late */
 	int pid;
 };
 

@@ -6,7 +6,7 @@
 #include "sync.h"
 
 /* done is called after each sync that was committed; may be NULL. */
-int run_loop(const struct host *h, const char *name,
-	     void (*done)(const struct sync_result *result), struct err *e);
+int run_loop(const struct host *h, const char *name, void (*done)(const struct sync_result *result),
+	     struct err *e);
 
 #endif

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cut.h"
 #include "io.h"
+#include "js.h"
 #include "log.h"
 #include "session.h"
 
@@ -26,10 +28,65 @@ void session_unhold(struct session *s)
 	}
 }
 
+static int save_rest(const struct session *s, const struct cut *cut, struct err *e)
+{
+	_cleanup_json_ json_t *j = json_pack("{s:[]}", "tokens");
+
+	for (unsigned i = 0; i < s->p->volumes; i++)
+		json_array_append_new(json_object_get(j, "tokens"), json_string(cut->token[i]));
+	return js_save(session_file(s, "rest").s, j, 0600, e);
+}
+
+static void snap_rest(struct session *s)
+{
+	_cleanup_free_ struct cut *cut = xcalloc(1, sizeof(*cut));
+	struct err e = ERR_INIT;
+
+	if (cut_group(s->v, s->p->volumes, cut, &e) < 0 || save_rest(s, cut, &e) < 0)
+		log_err(LOG_LEVEL_WARN, &e);
+}
+
+static int load_rest(struct session *s, struct err *e)
+{
+	_cleanup_json_ json_t *j = js_load(session_file(s, "rest").s, e);
+	const json_t *list = j ? js_array(j, "tokens", e) : NULL;
+
+	if (!j)
+		return errno == ENOENT ? 0 : -1;
+	if (!list || json_array_size(list) != s->p->volumes)
+		return err_set(e, ERR_FAILED, "%s is damaged", session_file(s, "rest").s);
+	s->rest = xcalloc(s->p->volumes, sizeof(*s->rest));
+	for (unsigned i = 0; i < s->p->volumes; i++) {
+		const char *token = json_string_value(json_array_get(list, i));
+
+		snprintf(s->rest[i], sizeof(s->rest[i]), "%s", token ? token : "");
+	}
+	return 0;
+}
+
+int session_drop_rest(struct session *s, struct err *e)
+{
+	struct host_path path = session_file(s, "rest");
+
+	if (!s->rest)
+		return 0;
+	if (unlink(path.s) < 0 && errno != ENOENT)
+		return err_sys(e, "remove %s", path.s);
+	if (io_sync_dir_of(path.s, e) < 0)
+		return -1;
+	for (unsigned i = 0; i < s->p->volumes; i++)
+		if (s->v[i]->ops->release(s->v[i], s->rest[i], e) < 0)
+			return -1;
+	free(TAKE(s->rest));
+	return 0;
+}
+
 void session_close(struct session *s)
 {
 	if (!s->p)
 		return;
+	if (s->open && s->m)
+		snap_rest(s);
 	session_unhold(s);
 	progress_clear(s->host, s->p->name);
 	durable_free(TAKE(s->durable));
@@ -38,6 +95,7 @@ void session_close(struct session *s)
 	for (unsigned i = 0; i < s->p->volumes; i++)
 		volume_free(TAKE(s->v[i]));
 	manifest_free(TAKE(s->m));
+	free(TAKE(s->rest));
 	state_free(TAKE(s->state));
 	partnership_free(TAKE(s->p));
 	closep(&s->lock);
@@ -47,14 +105,17 @@ void session_close(struct session *s)
 
 static int open_volume(struct session *s, unsigned i, struct err *e)
 {
-	const char *tokens[STATE_CUTS_MAX];
+	const char *tokens[STATE_CUTS_MAX + 1];
+	unsigned n = s->state->n;
 
 	s->v[i] = volume_open(s->p->volume[i].local, VOLUME_TARGET, s->p->id, e);
 	if (!s->v[i])
 		return -1;
 	for (unsigned k = 0; k < s->state->n; k++)
 		tokens[k] = s->state->cut[k]->volume[i].token;
-	return s->v[i]->ops->prepare(s->v[i], tokens, s->state->n, s->p->keep, e);
+	if (s->rest)
+		tokens[n++] = s->rest[i];
+	return s->v[i]->ops->prepare(s->v[i], tokens, n, s->p->keep, e);
 }
 
 int session_open(struct session *s, const struct host *h, const struct partnership *p,
@@ -68,7 +129,7 @@ int session_open(struct session *s, const struct host *h, const struct partnersh
 	for (unsigned i = 0; i < p->volumes; i++)
 		s->fd[i] = -1;
 	s->lock = partnership_lock(h, p->name, "srsync serve, receiving", 0, e);
-	if (s->lock < 0 || !(s->state = state_load(h, p->name, e)))
+	if (s->lock < 0 || !(s->state = state_load(h, p->name, e)) || load_rest(s, e) < 0)
 		r = -1;
 	for (unsigned i = 0; r == 0 && i < p->volumes; i++)
 		r = open_volume(s, i, e);
@@ -77,20 +138,40 @@ int session_open(struct session *s, const struct host *h, const struct partnersh
 	return r;
 }
 
-int session_hold(struct session *s, bool may_differ, struct err *e)
+/* Each head must be what tokens[i] names, unless may_differ. */
+static int hold_all(struct session *s, const char *const *tokens, bool may_differ, struct err *e)
 {
-	const struct state_cut *c = state_newest(s->state);
-
 	for (unsigned i = 0; i < s->p->volumes; i++) {
-		const char *token = c ? c->volume[i].token : NULL;
-
-		if (s->v[i]->ops->hold(s->v[i], token, may_differ, &s->fd[i], e) < 0) {
+		if (s->v[i]->ops->hold(s->v[i], tokens[i], may_differ, &s->fd[i], e) < 0) {
 			s->fd[i] = -1;
 			session_unhold(s);
 			return -1;
 		}
 	}
 	return 0;
+}
+
+int session_hold(struct session *s, bool may_differ, struct err *e)
+{
+	const struct state_cut *c = state_newest(s->state);
+	const char *tokens[PARTNERSHIP_VOLUMES_MAX] = {0};
+
+	for (unsigned i = 0; c && i < s->p->volumes; i++)
+		tokens[i] = c->volume[i].token;
+	return hold_all(s, tokens, may_differ, e);
+}
+
+int session_resume(struct session *s, struct err *e)
+{
+	const char *tokens[PARTNERSHIP_VOLUMES_MAX];
+
+	if (!s->rest)
+		return session_hold(s, true, e);
+	for (unsigned i = 0; i < s->p->volumes; i++)
+		tokens[i] = s->rest[i];
+	if (hold_all(s, tokens, false, e) < 0)
+		return err_wrap(e, "go on with an unfinished cut");
+	return session_drop_rest(s, e);
 }
 
 int session_rewind(struct session *s, struct err *e)
@@ -123,7 +204,7 @@ int session_open_cut(struct session *s, struct buf *out, struct err *e)
 	if (io_read_file(session_file(s, "manifest").s, MANIFEST_FRAME_MAX, out, e) < 0)
 		return errno == ENOENT ? 0 : -1;
 	m = manifest_decode(out->data, out->len, &damaged);
-	if (m && (!c || m->seq != c->seq || strcmp(m->generation, c->generation)))
+	if (m && !state_cut_is(c, m->generation, m->seq, m->time_ms))
 		return 1;
 	if (m) /* committed, and then we died before clearing it away */
 		return session_forget_cut(s, e);

@@ -34,9 +34,11 @@ struct session {
 	int fd[PARTNERSHIP_VOLUMES_MAX]; /* of the held heads, owned by the volumes; -1 */
 	struct received *received;
 	struct durable *durable;
+	pthread_mutex_t sets; /* of received: one thread writes, others describe it */
 	struct apply *apply;
 	struct apply_target target[PARTNERSHIP_VOLUMES_MAX];
 	struct progress progress;
+	char (*rest)[VOLUME_TOKEN_MAX]; /* owned; of the snapshots that open/rest names, or NULL */
 	_Atomic uint64_t segments, bytes; /* taken in this session */
 };
 
@@ -45,10 +47,18 @@ struct host_path session_file(const struct session *s, const char *file); /* bel
 /* Takes the lock, loads the state, opens and prepares the volumes. On failure all is undone. */
 int session_open(struct session *s, const struct host *h, const struct partnership *p,
 		 struct err *e);
-/* Lets the heads go and frees everything; what is durable stays and can be resumed. */
+/* Lets the heads go and frees everything; what is durable stays and can be resumed. Of an
+ * unfinished cut the heads are snapped first, so that the next session sees whether somebody wrote
+ * to them. */
 void session_close(struct session *s);
 
 int session_hold(struct session *s, bool may_differ, struct err *e);
+/* Holds the heads for going on with the open cut. If the last session ended in good order they must
+ * be what it left: it took a snapshot of each (open/rest). After a crash there is none, and only
+ * what step 7 of replica.h sees is seen. */
+int session_resume(struct session *s, struct err *e);
+/* The snapshots of open/rest are no longer needed. */
+int session_drop_rest(struct session *s, struct err *e);
 void session_unhold(struct session *s);
 /* Heads back to the committed cut; without one, nothing to do. Not while held. */
 int session_rewind(struct session *s, struct err *e);

@@ -148,5 +148,5 @@ int setup_remove(const struct host *h, const char *name, bool local, struct err 
 		return -1;
 	if (p->role == VOLUME_SOURCE && !local && p->peer_address[0] && remove_remote(h, p, e) < 0)
 		return -1;
-	return target_remove(h, p, e);
+	return target_remove(h, p, local, e);
 }

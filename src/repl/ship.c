@@ -17,13 +17,16 @@ void ship_free(struct ship *sh)
 	free(sh);
 }
 
-/* Different for every cut, the same for every attempt at it. */
-static uint64_t seed_of(const struct manifest *m)
+/* The same for every attempt at a cut, and another for the same cut planned otherwise (another
+ * base, everything instead of a set), whose segments are not the same. */
+static int seed(struct manifest *m, struct err *e)
 {
-	_cleanup_free_ char *text =
-		xasprintf("%s/%s/%llu", m->partnership, m->generation, (unsigned long long)m->seq);
+	_cleanup_buf_ struct buf frame = BUF_INIT;
 
-	return XXH3_64bits(text, strlen(text));
+	if (manifest_encode(m, &frame, e) < 0)
+		return -1;
+	m->seed = XXH3_64bits(frame.data, frame.len);
+	return 0;
 }
 
 static void fill_manifest(struct ship *sh, const struct state_cut *base)
@@ -40,12 +43,11 @@ static void fill_manifest(struct ship *sh, const struct state_cut *base)
 	}
 	m->time_ms = c->time_ms;
 	m->pause_us = c->pause_us;
-	m->seed = seed_of(m);
 	m->volumes = c->volumes;
 }
 
 /* What is shipped of one volume: the pending set, or everything. */
-static void fill_volume(struct ship *sh, unsigned i, bool full)
+static void fill_volume(struct ship *sh, unsigned i, bool base)
 {
 	const struct bitlog_cut *c = bitlog_newest(sh->s->log);
 	const struct partnership_volume *pv = &sh->s->p->volume[i];
@@ -54,7 +56,7 @@ static void fill_volume(struct ship *sh, unsigned i, bool full)
 	bool all;
 
 	sh->set[i] = bitlog_pending(sh->s->log, i, &all);
-	if (all || full) {
+	if (all || !base) {
 		bset_free(sh->set[i]);
 		sh->set[i] = NULL;
 	}
@@ -69,7 +71,7 @@ static void fill_volume(struct ship *sh, unsigned i, bool full)
 	sh->cut.full |= mv->full;
 }
 
-struct ship *ship_new(struct source *s, const struct state_cut *base, bool full, struct err *e)
+struct ship *ship_new(struct source *s, const struct state_cut *base, struct err *e)
 {
 	_cleanup_(ship_freep) struct ship *sh = xcalloc(1, sizeof(*sh));
 
@@ -77,7 +79,7 @@ struct ship *ship_new(struct source *s, const struct state_cut *base, bool full,
 	sh->m = xcalloc(1, sizeof(*sh->m));
 	fill_manifest(sh, base);
 	for (unsigned i = 0; i < sh->m->volumes; i++)
-		fill_volume(sh, i, full || !base);
+		fill_volume(sh, i, base != NULL);
 	sh->cut.seq = sh->m->seq;
 	sh->cut.time_ms = sh->m->time_ms;
 	sh->cut.pause_us = sh->m->pause_us;
@@ -85,7 +87,7 @@ struct ship *ship_new(struct source *s, const struct state_cut *base, bool full,
 		err_wrap(e, "plan cut %llu", (unsigned long long)sh->m->seq);
 		return NULL;
 	}
-	return TAKE(sh);
+	return seed(sh->m, e) < 0 ? NULL : TAKE(sh);
 }
 
 /* Watches a running pipeline from a thread of its own. */
@@ -229,7 +231,7 @@ static int send_segments(struct ship *sh, const struct sync_options *o, const st
 
 static bool committed(const struct remote_replica *r, const struct manifest *m)
 {
-	return state_find(r->state, m->generation, m->seq) != NULL;
+	return state_find(r->state, m->generation, m->seq, m->time_ms) != NULL;
 }
 
 /* When the answer got lost, the peer is asked whether it has committed. */
@@ -238,7 +240,7 @@ static struct remote_replica *commit(struct ship *sh, struct client *c, struct e
 	struct remote_replica *r = remote_commit(c, sh->m->partnership, sh->m->seq, e);
 	struct err again;
 
-	if (r || e->code != ERR_PEER)
+	if (r)
 		return r;
 	r = remote_get(c, sh->m->partnership, &again);
 	if (r && committed(r, sh->m))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Ships the newest logged cut, to the peer or into a stream: what the log says has changed since the
- * committed cut, in segments. */
+/* Ships the newest logged cut, to the peer or into a stream: what the log says has changed since
+ * the committed cut, in segments. */
 #ifndef SHIP_H
 #define SHIP_H
 
@@ -24,14 +24,13 @@ struct ship {
 	struct report_cut cut; /* figures for the report; complete when shipped */
 };
 
-/* Plans the newest cut against base (NULL: the peer has nothing); full: ship every block. The caller
- * frees it. */
-struct ship *ship_new(struct source *s, const struct state_cut *base, bool full, struct err *e);
+/* Plans the newest cut against base (NULL: the peer has nothing). The caller frees it. */
+struct ship *ship_new(struct source *s, const struct state_cut *base, struct err *e);
 void ship_free(struct ship *sh);
 DEFINE_FREEP(ship_free, struct ship);
 
-/* Runs the pipeline into a sink, shows progress, honours signals and pause. done: segments that need
- * not be sent; may be NULL. */
+/* Runs the pipeline into a sink, shows progress, honours signals and pause. done: segments that
+ * need not be sent; may be NULL. */
 int ship_run(struct ship *sh, const struct sync_options *o, const struct pipeline_sink *sink,
 	     unsigned workers, const struct bset *done, struct err *e);
 

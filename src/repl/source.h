@@ -3,7 +3,8 @@
  *
  * Order of a cut, each step durable before the next, every one harmless to repeat:
  *   1. S_new in the free slot                         crash: garbage slot, freed by prepare
- *   2. changes(S_base, S_new) appended to the log     crash before: as after 1; after: S_new is base
+ *   2. changes(S_base, S_new) appended to the log     crash before: as after 1; after: S_new is
+ * base
  *   3. S_base's slot freed                            crash before: garbage slot, freed by prepare
  */
 #ifndef SOURCE_H
@@ -25,8 +26,7 @@ struct source {
 
 /* Opens it under its lock; ERR_BUSY when another process works on it. what: the lock's holder in
  * words. Mends what a crash left. The caller frees it. */
-struct source *source_open(const struct host *h, const char *name, const char *what,
-			   struct err *e);
+struct source *source_open(const struct host *h, const char *name, const char *what, struct err *e);
 void source_free(struct source *s);
 DEFINE_FREEP(source_free, struct source);
 

@@ -36,10 +36,16 @@ void state_add(struct state *s, const struct state_cut *c)
 	s->cut[s->n++] = copy;
 }
 
-const struct state_cut *state_find(const struct state *s, const char *generation, uint64_t seq)
+bool state_cut_is(const struct state_cut *c, const char *generation, uint64_t seq, int64_t time_ms)
+{
+	return c && c->seq == seq && c->time_ms == time_ms && !strcmp(c->generation, generation);
+}
+
+const struct state_cut *state_find(const struct state *s, const char *generation, uint64_t seq,
+				   int64_t time_ms)
 {
 	for (unsigned i = 0; i < s->n; i++)
-		if (s->cut[i]->seq == seq && !strcmp(s->cut[i]->generation, generation))
+		if (state_cut_is(s->cut[i], generation, seq, time_ms))
 			return s->cut[i];
 	return NULL;
 }

@@ -17,7 +17,7 @@ struct state_cut {
 	int64_t time_ms;      /* of the instant at the source */
 	int64_t committed_ms; /* of the commit at the destination */
 	uint64_t pause_us;
-	unsigned volumes;     /* 0 at the source */
+	unsigned volumes; /* 0 at the source */
 	struct {
 		char token[VOLUME_TOKEN_MAX];
 		uint64_t size; /* bytes */
@@ -34,7 +34,8 @@ struct state {
 void state_free(struct state *s);
 DEFINE_FREEP(state_free, struct state);
 
-struct state *state_load(const struct host *h, const char *name, struct err *e); /* no file: empty */
+struct state *state_load(const struct host *h, const char *name,
+			 struct err *e); /* no file: empty */
 int state_save(const struct host *h, const char *name, const struct state *s, struct err *e);
 
 /* The committed cut, or NULL. */
@@ -43,7 +44,12 @@ const struct state_cut *state_newest(const struct state *s);
 void state_add(struct state *s, const struct state_cut *c);
 /* Takes cut i off the list. */
 void state_drop(struct state *s, unsigned i);
-const struct state_cut *state_find(const struct state *s, const char *generation, uint64_t seq);
+/* The cut of that generation, number and instant. A source that was restored from a backup may give
+ * a number twice; the instant tells such cuts apart. */
+const struct state_cut *state_find(const struct state *s, const char *generation, uint64_t seq,
+				   int64_t time_ms);
+bool state_cut_is(const struct state_cut *c, const char *generation, uint64_t seq,
+		  int64_t time_ms); /* c may be NULL */
 
 /* {"generation", "seq", "time_ms", ...}: in the file and, with tokens left out, on the wire. */
 json_t *state_cut_json(const struct state_cut *c, bool with_volumes);

@@ -7,6 +7,8 @@
 #include "state.h"
 #include "status.h"
 
+#define CLOCK_SKEW_MS 5000 /* more than this between two hosts is worth a word */
+
 static json_t *progress_json(const struct progress *p)
 {
 	double left = p->rate && p->bytes_total > p->bytes
@@ -68,11 +70,16 @@ static const char *state_word(const struct host *h, const struct partnership *p,
 		return "failing";
 	if (!newest)
 		return "new";
-	return lag > (int64_t)p->rpo_ms ? "late" : "ok";
+	return lag > (int64_t)p->rpo_ms || lag < -CLOCK_SKEW_MS ? "late" : "ok";
 }
 
-static void add_cause(json_t *j, const struct report *r, const char *health)
+static void add_cause(json_t *j, const struct report *r, const char *health, int64_t lag)
 {
+	if (lag < -CLOCK_SKEW_MS)
+		json_object_set_new(j, "cause",
+				    json_string("the newest cut is from the future: the "
+						"clocks of the two hosts disagree, or "
+						"one was set back"));
 	if (r->error_ms) {
 		json_object_set_new(j, "cause", json_string(r->error.text));
 		json_object_set_new(j, "remedy", json_string(r->error.hint));
@@ -119,7 +126,7 @@ json_t *status_json(const struct host *h, const struct partnership *p, struct er
 		json_object_set_new(j, "last", report_json(&r->cut[r->n - 1]));
 	if (busy)
 		json_object_set_new(j, "progress", progress_json(&pr));
-	add_cause(j, r, health);
+	add_cause(j, r, health, newest ? lag : 0);
 	return j;
 }
 
@@ -173,14 +180,15 @@ static int source_cuts(const struct host *h, const struct partnership *p, struct
 		const struct bitlog_cut *done = bitlog_committed(log);
 
 		c = *s->cut[i];
-		if (done && done->seq == c.seq && !strcmp(done->generation, c.generation))
+		if (done && state_cut_is(&c, done->generation, done->seq, done->time_ms))
 			from_log(done, &c);
 		if (add_cut(list, p, v, &c, true, e) < 0)
 			return -1;
 	}
 	for (unsigned i = 0; (b = bitlog_get(log, i)); i++) {
 		from_log(b, &c);
-		if (!state_find(s, c.generation, c.seq) && add_cut(list, p, v, &c, false, e) < 0)
+		if (!state_find(s, c.generation, c.seq, c.time_ms) &&
+		    add_cut(list, p, v, &c, false, e) < 0)
 			return -1;
 	}
 	return 0;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void stop_init(void);             /* from now on the two signals only set the flag */
-bool stop_wanted(void);           /* thread-safe */
-bool stop_sleep(uint64_t ms);     /* true: woken by a signal, or the flag was set already */
+void stop_init(void);         /* from now on the two signals only set the flag */
+bool stop_wanted(void);       /* thread-safe */
+bool stop_sleep(uint64_t ms); /* true: woken by a signal, or the flag was set already */
 
 #endif

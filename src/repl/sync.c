@@ -10,6 +10,8 @@
 #include "stream.h"
 #include "sync.h"
 
+#define SPACE_LOW_PERCENT 85 /* of a pool; at 95 no cut is taken any more */
+
 /* One attempt: the source, the peer if it answers, and what is known of both. */
 struct attempt {
 	const struct host *host;
@@ -19,7 +21,6 @@ struct attempt {
 	struct client *client;
 	struct remote_replica *peer; /* NULL: it does not answer */
 	struct err peer_error;
-	bool full;
 	uint64_t cut_us; /* how long the cut took that is shipped next; 0: it was taken earlier */
 };
 
@@ -33,7 +34,7 @@ static void attempt_free(struct attempt *a)
 
 static bool same_cut(const struct bitlog_cut *b, const struct state_cut *c)
 {
-	return b && c && b->seq == c->seq && !strcmp(b->generation, c->generation);
+	return b && state_cut_is(c, b->generation, b->seq, b->time_ms);
 }
 
 static bool is_pending(const struct source *s)
@@ -82,8 +83,7 @@ static int reconcile(struct attempt *a, struct err *e)
 		if (bitlog_commit(s->log, theirs->generation, theirs->seq, e) < 0)
 			return -1;
 	} else if (theirs && !a->options->full &&
-		   (!known || known->seq != theirs->seq ||
-		    strcmp(known->generation, theirs->generation))) {
+		   !state_cut_is(known, theirs->generation, theirs->seq, theirs->time_ms)) {
 		return unknown_base(s, theirs, e);
 	} else if (done || theirs) {
 		log_warn("%s: the peer's committed cut is not the base of the log: everything is "
@@ -91,7 +91,6 @@ static int reconcile(struct attempt *a, struct err *e)
 			 s->p->name);
 		if (bitlog_forget(s->log, e) < 0)
 			return -1;
-		a->full = true;
 	}
 	return remember(s, a->peer->state, e);
 }
@@ -111,14 +110,25 @@ static int contact(struct attempt *a, struct err *e)
 	return -1;
 }
 
+static bool still_held(const struct source *s, const struct bitlog_cut *c)
+{
+	struct err ignored;
+
+	for (unsigned i = 0; i < s->p->volumes; i++)
+		if (s->volume[i]->ops->held(s->volume[i], c->volume[i].token, NULL, NULL, 0,
+					    &ignored) != 1)
+			return false;
+	return true;
+}
+
 /* Is the newest cut half-way at the peer, so that finishing it is cheaper than a new one? */
 static bool resumable(const struct attempt *a)
 {
 	const struct bitlog_cut *newest = bitlog_newest(a->s->log);
 
-	return a->peer && is_pending(a->s) && !a->full && newest->seq == a->peer->open_seq &&
+	return a->peer && is_pending(a->s) && newest->seq == a->peer->open_seq &&
 	       !strcmp(newest->generation, a->peer->open_generation) &&
-	       bset_count(a->peer->received) > 0;
+	       bset_count(a->peer->received) > 0 && still_held(a->s, newest);
 }
 
 /* statedir/NAME/shipping holds the number of a cut whose transfer has begun: it is worth finishing
@@ -147,8 +157,7 @@ static int ship(struct attempt *a, struct sync_result *out, struct err *e)
 {
 	struct source *s = a->s;
 	uint64_t start = fmt_mono_us();
-	_cleanup_(ship_freep) struct ship *sh =
-		ship_new(s, state_newest(a->peer->state), a->full, e);
+	_cleanup_(ship_freep) struct ship *sh = ship_new(s, state_newest(a->peer->state), e);
 	struct remote_replica *after;
 
 	if (!sh || mark_shipping(s, sh->m->seq, e) < 0)
@@ -160,7 +169,6 @@ static int ship(struct attempt *a, struct sync_result *out, struct err *e)
 	fault("sync.committed");
 	remote_replica_free(a->peer);
 	a->peer = after;
-	a->full = false;
 	if (bitlog_commit(s->log, sh->m->generation, sh->m->seq, e) < 0 ||
 	    remember(s, after->state, e) < 0)
 		return -1;
@@ -172,13 +180,15 @@ static int ship(struct attempt *a, struct sync_result *out, struct err *e)
 	return report_add(s->host, s->p->name, &out->cut, e);
 }
 
+/* Short of space, so that the snapshot of a half-shipped cut is better replaced by a newer one? */
 static bool space_low(const struct source *s)
 {
 	for (unsigned i = 0; i < s->p->volumes; i++) {
 		struct volume_health hl = {0};
 		struct err ignored;
 
-		if (s->volume[i]->ops->health(s->volume[i], &hl, &ignored) == 0 && hl.cause[0])
+		if (s->volume[i]->ops->health(s->volume[i], &hl, &ignored) == 0 &&
+		    hl.data_percent > SPACE_LOW_PERCENT)
 			return true;
 	}
 	return false;
@@ -204,7 +214,8 @@ static int work(struct attempt *a, struct sync_result *out, struct err *e)
 
 	if (contact(a, e) < 0)
 		return -1;
-	a->full |= a->options->full;
+	if (a->options->full && bitlog_forget(a->s->log, e) < 0)
+		return -1;
 	if (!a->peer && (shipping_begun(a->s) || a->options->resume_only) && !space_low(a->s)) {
 		*e = a->peer_error;
 		return err_wrap(e, "the pending cut is half-way and waits");
@@ -243,12 +254,30 @@ static int put_frame(void *arg, unsigned worker, uint64_t number, const struct b
 	return stream_write_segment(*(int *)arg, segment, e);
 }
 
+/* Without a report the base is what the log says is committed: its sets are relative to that. */
+static bool known_base(const struct attempt *a, struct state_cut *out)
+{
+	const struct bitlog_cut *done = bitlog_committed(a->s->log);
+	const struct state_cut *theirs = a->peer ? state_newest(a->peer->state) : NULL;
+
+	if (theirs)
+		*out = *theirs;
+	else if (!a->peer && done)
+		*out = (struct state_cut){.seq = done->seq, .time_ms = done->time_ms};
+	else
+		return false;
+	if (!theirs)
+		strcpy(out->generation, done->generation);
+	return true;
+}
+
 static int write_stream(struct attempt *a, int fd, struct sync_result *out, struct err *e)
 {
-	const struct state *known = a->peer ? a->peer->state : a->s->state;
+	_cleanup_free_ struct state_cut *base = xcalloc(1, sizeof(*base));
 	const struct pipeline_sink sink = {.put = put_frame, .arg = &fd, .in_order = true};
-	_cleanup_(ship_freep) struct ship *sh = ship_new(a->s, state_newest(known), a->full, e);
-	const struct bset *done = a->peer && resumable(a) ? a->peer->received : NULL;
+	_cleanup_(ship_freep) struct ship *sh =
+		ship_new(a->s, known_base(a, base) ? base : NULL, e);
+	const struct bset *done = resumable(a) ? a->peer->received : NULL;
 
 	if (!sh || stream_write_begin(fd, sh->m, e) < 0 ||
 	    ship_run(sh, a->options, &sink, PIPELINE_WORKERS, done, e) < 0 ||
@@ -272,10 +301,12 @@ static int read_report(struct attempt *a, const char *path, struct err *e)
 int sync_to_stream(const struct host *h, const char *name, const char *report,
 		   const struct sync_options *o, int fd, struct sync_result *out, struct err *e)
 {
-	_cleanup_(attempt_free) struct attempt a = {.host = h, .options = o, .full = o->full};
+	_cleanup_(attempt_free) struct attempt a = {.host = h, .options = o};
 
 	memset(out, 0, sizeof(*out));
 	if (open_attempt(&a, name, e) < 0 || (report && read_report(&a, report, e) < 0))
+		return -1;
+	if (o->full && bitlog_forget(a.s->log, e) < 0)
 		return -1;
 	if (!resumable(&a) && take_cut(&a, out, e) < 0)
 		return -1;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "io.h"
 #include "js.h"
+#include "lock.h"
 #include "log.h"
 #include "state.h"
 #include "target.h"
+
+#define EXTENT_SLACK (4u << 20) /* bytes: LVM's usual extent */
 
 json_t *target_request_json(const struct target_request *r)
 {
@@ -58,7 +62,8 @@ int target_request_parse(const void *text, size_t len, const char *id, struct ta
 	return peer_name_check("partnership", r->name, e);
 }
 
-/* A volume belongs to one partnership at most on the side that is written. */
+/* A volume belongs to one partnership at most on the side that is written; names are LVM's own by
+ * now (check_one). A partnership that cannot be read may own the target. */
 static int check_unused(const struct host *h, const struct target_request *r, struct err *e)
 {
 	char **names;
@@ -68,11 +73,11 @@ static int check_unused(const struct host *h, const struct target_request *r, st
 		_cleanup_(partnership_freep) struct partnership *p =
 			partnership_load(h, names[i], e);
 
-		if (!p || !strcmp(p->id, r->id)) {
-			bad = p ? 0 : -1; /* a partnership that cannot be read may own the target */
-			continue;
-		}
-		for (unsigned a = 0; a < p->volumes && !bad; a++)
+		if (!p)
+			bad = -1;
+		else if (!strcmp(p->id, r->id))
+			bad = err_set(e, ERR_REFUSED, "that id belongs to a partnership already");
+		for (unsigned a = 0; p && a < p->volumes && !bad; a++)
 			for (unsigned b = 0; b < r->volumes && !bad; b++)
 				if (!strcmp(p->volume[a].local, r->volume[b].target))
 					bad = err_set(e, ERR_REFUSED,
@@ -99,15 +104,16 @@ static int check_name(const struct host *h, const struct target_request *r, cons
 	if (!state)
 		return -1;
 	if (old->role == VOLUME_TARGET && !strcmp(old->peer_fingerprint, fingerprint) && !state->n)
-		return strcmp(old->id, r->id) ? target_remove(h, old, e) : 0;
+		return target_remove(h, old, false, e);
 	err_set(e, ERR_REFUSED, "the destination has a partnership %s already", r->name);
 	return err_hint(e, "choose another name, or run srsync remove %s there", r->name);
 }
 
-/* Looks, and changes nothing. */
-static int check_one(const struct target_request *r, unsigned i, struct err *e)
+/* Looks, and changes nothing. Puts the volume's own name into the request: a volume must not be
+ * known by two names. */
+static int check_one(struct target_request *r, unsigned i, struct err *e)
 {
-	const char *name = r->volume[i].target;
+	char *name = r->volume[i].target;
 	_cleanup_(volume_freep) struct volume *v = NULL;
 
 	if (volume_check_target(name, r->overwrite, e) < 0)
@@ -115,7 +121,9 @@ static int check_one(const struct target_request *r, unsigned i, struct err *e)
 	v = volume_open(name, VOLUME_TARGET, r->id, e);
 	if (!v)
 		return -1;
-	if (v->size <= r->volume[i].size)
+	strcpy(name, v->name);
+	/* LVM rounds sizes up to its extents; a difference below one is no difference */
+	if (v->size < r->volume[i].size + EXTENT_SLACK)
 		return 0;
 	err_set(e, ERR_REFUSED, "sizes differ: %s has %llu bytes, its source %s only %llu", name,
 		(unsigned long long)v->size, r->volume[i].source,
@@ -156,46 +164,73 @@ static void fill(struct partnership *p, const struct target_request *r, const ch
 	}
 }
 
-/* The file comes before the slots, so that a create that is cut short leaves a partnership that
- * remove, or the next create, can undo. */
-int target_create(const struct host *h, const struct target_request *r, const char *fingerprint,
-		  const char *remote, struct err *e)
+static int make(const struct host *h, const struct target_request *r, const struct partnership *p,
+		struct err *e)
 {
-	_cleanup_(partnership_freep) struct partnership *p = xcalloc(1, sizeof(*p));
 	struct err undo;
 
-	if (check_name(h, r, fingerprint, e) < 0 || check_unused(h, r, e) < 0)
-		return -1;
-	for (unsigned i = 0; i < r->volumes; i++)
-		if (check_one(r, i, e) < 0)
-			return err_wrap(e, "target %s", r->volume[i].target);
-	fill(p, r, fingerprint, remote);
+	/* the file comes before the slots, so that a create that is cut short leaves a partnership
+	 * that remove, or the next create, can undo */
 	if (partnership_save(h, p, false, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < r->volumes; i++) {
 		if (make_one(r, i, e) == 0)
 			continue;
 		err_wrap(e, "target %s", r->volume[i].target);
-		if (target_remove(h, p, &undo) < 0)
+		if (target_remove(h, p, false, &undo) < 0)
 			log_err(LOG_LEVEL_WARN, &undo);
 		return -1;
 	}
+	return 0;
+}
+
+int target_create(const struct host *h, struct target_request *r, const char *fingerprint,
+		  const char *remote, struct err *e)
+{
+	_cleanup_(partnership_freep) struct partnership *p = xcalloc(1, sizeof(*p));
+	_cleanup_close_ int lock = -1;
+
+	if (io_mkdirs(h->confdir, 0700, e) < 0)
+		return -1;
+	lock = lock_take(host_conf(h, "create.lock").s, "srsync create", 60000, e);
+	if (lock < 0 || check_name(h, r, fingerprint, e) < 0)
+		return -1;
+	for (unsigned i = 0; i < r->volumes; i++)
+		if (check_one(r, i, e) < 0)
+			return err_wrap(e, "target %s", r->volume[i].target);
+	if (check_unused(h, r, e) < 0)
+		return -1;
+	fill(p, r, fingerprint, remote);
+	if (make(h, r, p, e) < 0)
+		return -1;
 	log_info("partnership %s: made for %s (%s)", p->name, p->peer_address, fingerprint);
 	return 0;
 }
 
-int target_remove(const struct host *h, const struct partnership *p, struct err *e)
+/* A volume that cannot be opened has lost its slots with it, or keeps them: force goes on. */
+static int drop_one(const struct partnership *p, unsigned i, bool force, struct err *e)
+{
+	_cleanup_(volume_freep) struct volume *v =
+		volume_open(p->volume[i].local, p->role, p->id, e);
+
+	if (v && v->ops->drop(v, e) == 0)
+		return 0;
+	err_wrap(e, "remove %s from %s", p->name, p->volume[i].local);
+	if (!force)
+		return err_hint(e, "if that volume is gone for good: srsync remove %s --local",
+				p->name);
+	log_err(LOG_LEVEL_WARN, e);
+	return 0;
+}
+
+int target_remove(const struct host *h, const struct partnership *p, bool force, struct err *e)
 {
 	_cleanup_close_ int lock = partnership_lock(h, p->name, "srsync remove", 5000, e);
 
 	if (lock < 0)
 		return -1;
-	for (unsigned i = 0; i < p->volumes; i++) {
-		_cleanup_(volume_freep) struct volume *v =
-			volume_open(p->volume[i].local, p->role, p->id, e);
-
-		if (!v || v->ops->drop(v, e) < 0)
-			return err_wrap(e, "remove %s from %s", p->name, p->volume[i].local);
-	}
+	for (unsigned i = 0; i < p->volumes; i++)
+		if (drop_one(p, i, force, e) < 0)
+			return -1;
 	return partnership_delete(h, p, e);
 }

@@ -26,10 +26,11 @@ int target_request_parse(const void *text, size_t len, const char *id, struct ta
 /* Checks every target (rule 3; nothing on it unless overwrite; free of other partnerships), makes
  * its slots, and records the partnership as owned by fingerprint. remote: where the peer called
  * from, address:port. Both are empty when cuts come as files. */
-int target_create(const struct host *h, const struct target_request *r, const char *fingerprint,
+int target_create(const struct host *h, struct target_request *r, const char *fingerprint,
 		  const char *remote, struct err *e);
 
-/* Removes the partnership from this host, slots and tags included; the volumes stay. Both roles. */
-int target_remove(const struct host *h, const struct partnership *p, struct err *e);
+/* Removes the partnership from this host, slots and tags included; the volumes stay. Both roles.
+ * force: a volume that is gone stops nothing. */
+int target_remove(const struct host *h, const struct partnership *p, bool force, struct err *e);
 
 #endif

@@ -37,9 +37,6 @@
 #include "thin.h"
 
 #define DATA_REFUSE_PERCENT 95.0
-#define SNAPSHOTS_MAX       (1u << 24) /* in a pool's life; beyond it the kernel corrupts mappings */
-#define SNAPSHOTS_WARN      (1u << 22)
-#define SNAPSHOTS_REFUSE    (1u << 23)
 #define PIN_MS              30000
 
 void thin_token_print(const struct thin_slot *s, char out[static VOLUME_TOKEN_MAX])

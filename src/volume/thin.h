@@ -10,6 +10,10 @@
 
 #define THIN_SLOTS_MAX 128
 
+#define SNAPSHOTS_MAX    (1u << 24) /* in a pool's life; beyond it the kernel corrupts mappings */
+#define SNAPSHOTS_WARN   (1u << 22)
+#define SNAPSHOTS_REFUSE (1u << 23)
+
 /* A logical volume whose device in the pool takes cuts. */
 struct thin_slot {
 	char name[LVM_NAME_MAX], uuid[LVM_UUID_SIZE];

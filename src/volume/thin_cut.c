@@ -43,6 +43,14 @@ static int look(struct thin *t, struct thin_slot *s, struct err *e)
 	if (!m || thin_meta_super(m, &super, e) < 0 || thin_meta_find(m, dev, 2, e) < 0)
 		return -1;
 	t->time_before = super.time;
+	if (super.time >= SNAPSHOTS_REFUSE) {
+		err_set(e, ERR_FAILED,
+			"the pool %s/%s has made %" PRIu32
+			" snapshots in its life: near 2^24 the kernel "
+			"would corrupt it",
+			t->vg, t->pool, super.time);
+		return err_hint(e, "move its volumes to a new pool");
+	}
 	if (!dev[1].present)
 		return err_set(e, ERR_FAILED, "the pool has no device %" PRIu32 " of this volume",
 			       t->id);

@@ -91,6 +91,7 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 	if (!pool || pool->chunk_size == 0 || pool->chunk_size % 512)
 		return err_set(e, ERR_FAILED, "LVM does not know the pool of %s", t->v.name);
 	strcpy(t->lv, head->name);
+	snprintf(t->v.name, sizeof(t->v.name), "%s/%s", t->vg, t->lv);
 	strcpy(t->pool, pool->name);
 	lvm_dm_uuid(head, "", t->dm_uuid);
 	lvm_dm_uuid(pool, "tpool", t->pool_dm_uuid);
@@ -102,6 +103,8 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 	t->tagged_replica = lvm_has_tag(head, tags.replica);
 	t->v.size = head->size;
 	t->v.block_size = (uint32_t)pool->chunk_size;
+	/* without zeroing, a later write to a part of a discarded chunk would show old bytes */
+	t->v.discard_unit = pool->zero ? t->v.block_size : 0;
 	return load_slots(t, l, pool->uuid, e);
 }
 

@@ -91,9 +91,11 @@ static int check_unchanged(struct thin *t, const char *committed, struct err *e)
 	if (thin_commit(t, e) < 0 || thin_token_parse(committed, &k, e) < 0)
 		return -1;
 	r = thin_held(&t->v, committed, NULL, why, sizeof(why), e);
-	if (r == 0)
-		return err_set(e, ERR_REFUSED, RULE3 "the committed cut of %s is gone: %s",
-			       t->v.name, why);
+	if (r == 0) {
+		err_set(e, ERR_REFUSED, RULE3 "the committed cut of %s is gone: %s", t->v.name,
+			why);
+		return err_hint(e, "srsync sync --full on the source makes a new one");
+	}
 	if (r == 1) {
 		struct thin_dev cut = {.id = k.id};
 
@@ -103,9 +105,8 @@ static int check_unchanged(struct thin *t, const char *committed, struct err *e)
 		return r;
 	err_set(e, ERR_REFUSED, RULE3 "somebody has written to the target %s since its last commit",
 		t->v.name);
-	return err_hint(
-		e, "srsync promote, if these writes are wanted; srsync sync --rewind-target on the "
-		   "source throws them away");
+	return err_hint(e, "srsync sync --rewind-target on the source throws those writes away; "
+			   "copy what is wanted first");
 }
 
 /* Exclusive against mounts, device-mapper and others that ask; anyone else has a few seconds to go.
@@ -232,7 +233,8 @@ int thin_grow(struct volume *v, uint64_t size, struct err *e)
 	return thin_prepare_again(t, e);
 }
 
-static int check_content(struct thin *t, uint64_t mapped, struct err *e)
+/* Bytes of no known kind may be a database's own: not refused, but not lost without a word. */
+static int check_content(struct thin *t, struct err *e)
 {
 	_cleanup_close_ int fd = thin_open_private(t, t->id, e);
 	char what[PROBE_WORDS_MAX];
@@ -245,9 +247,11 @@ static int check_content(struct thin *t, uint64_t mapped, struct err *e)
 	r = probe_content(fd, what, e);
 	if (r < 0)
 		return -1;
-	if (r == 0)
-		snprintf(what, sizeof(what), "%s of data of an unknown kind",
-			 fmt_bytes(mapped * t->v.block_size).s);
+	if (r == 0) {
+		log_warn("the target %s holds data of no known kind, which is overwritten",
+			 t->v.name);
+		return 0;
+	}
 	err_set(e, ERR_REFUSED, "the target %s is not empty: it holds %s", t->v.name, what);
 	return err_hint(e, "--overwrite, if that may be lost; or make a new volume");
 }
@@ -261,5 +265,5 @@ int thin_check_target(struct volume *v, bool overwrite, struct err *e)
 		return -1;
 	if (overwrite || !head.present || head.mapped_blocks == 0)
 		return 0;
-	return check_content(t, head.mapped_blocks, e);
+	return check_content(t, e);
 }

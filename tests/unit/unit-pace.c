@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Goal: the pacing keeps the age of the committed cut below the RPO, backs off when the peer is away,
- * and never throws a half-shipped cut away without need. */
+/* Goal: the pacing keeps the age of the committed cut below the RPO, backs off when the peer is
+ * away, and never throws a half-shipped cut away without need. */
 #include <check.h>
 
 #include "pace.h"
@@ -91,6 +91,19 @@ START_TEST(finishes_a_partial_cut_unless_space_is_low)
 }
 END_TEST
 
+START_TEST(a_clock_set_back_stops_nothing)
+{
+	struct pace_facts f = healthy();
+
+	f.last_cut = NOW + 86400000;
+	ck_assert_int_eq(pace_next(&f).action, PACE_SYNC);
+	f.last_cut = NOW;
+	f.failures = 3;
+	f.last_try = NOW + 86400000;
+	ck_assert_int_eq(pace_next(&f).action, PACE_SYNC);
+}
+END_TEST
+
 START_TEST(pause_waits)
 {
 	struct pace_facts f = healthy();
@@ -112,6 +125,7 @@ int main(void)
 	tcase_add_test(t, never_faster_than_the_minimum);
 	tcase_add_test(t, backs_off_and_stops_growing);
 	tcase_add_test(t, finishes_a_partial_cut_unless_space_is_low);
+	tcase_add_test(t, a_clock_set_back_stops_nothing);
 	tcase_add_test(t, pause_waits);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);

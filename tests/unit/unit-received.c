@@ -16,7 +16,8 @@ static char path[] = "received.XXXXXX";
 static struct received *reopen(const uint8_t *d, bool create)
 {
 	struct err e = ERR_INIT;
-	struct received *r = received_open(path, d, 65536, create, &e);
+	struct received *r =
+		create ? received_create(path, d, 65536, &e) : received_open(path, d, 65536, &e);
 
 	ck_assert_int_eq(e.code, ERR_NONE);
 	return r;
@@ -49,6 +50,9 @@ START_TEST(remembers)
 	ck_assert_uint_eq(bset_count(received_touched(r, 1)), 3);
 	ck_assert(bset_has(received_touched(r, 1), 1));
 	ck_assert_ptr_null(received_touched(r, 0));
+	received_free(r);
+	r = reopen(digest, true); /* anew, though it is the same manifest */
+	ck_assert_uint_eq(bset_count(received_segments(r)), 0);
 	received_free(r);
 	r = reopen(other, true); /* another manifest: empty */
 	ck_assert_uint_eq(bset_count(received_segments(r)), 0);
