@@ -125,6 +125,7 @@ static void *watch_thread(void *arg)
 			     .bytes_total = w->sh->m->data_bytes};
 	uint64_t last_bytes = w->g.data_bytes, last_us = fmt_mono_us();
 
+	progress_save(s->host, s->p->name, &p);
 	while (!w->finished) {
 		struct timespec t = {0, 50000000};
 
