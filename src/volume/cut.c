@@ -10,6 +10,8 @@
 #include "fmt.h"
 #include "watchdog.h"
 
+#define ATTEMPTS 3 /* somebody else may be at the volumes at this very moment */
+
 _Static_assert(WATCHDOG_DEVICES_MAX >= CUT_VOLUMES_MAX, "one device a volume");
 
 struct cutting {
@@ -138,17 +140,37 @@ static int steps(struct cutting *c, struct cut *out, struct err *e)
 	return 0;
 }
 
+static int attempt(struct cutting *c, struct cut *out, struct err *e)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < c->n && r == 0; i++)
+		if (c->v[i]->ops->ready(c->v[i], e) < 0)
+			r = err_wrap(e, "%s", c->v[i]->name);
+	if (r == 0)
+		r = steps(c, out, e);
+	for (unsigned i = 0; i < c->n; i++)
+		c->v[i]->ops->done(c->v[i], r == 0);
+	return r;
+}
+
 int cut_group(struct volume *const *v, unsigned n, struct cut *out, struct err *e)
 {
-	struct cutting c = {.v = v, .n = n};
-	int r;
+	int r = -1;
 
 	assert(n >= 1 && n <= CUT_VOLUMES_MAX);
-	memset(out, 0, sizeof(*out));
 	pthread_mutex_lock(&one);
-	r = steps(&c, out, e);
+	for (unsigned i = 0; i < ATTEMPTS && r < 0; i++) {
+		struct cutting c = {.v = v, .n = n};
+		struct err why = ERR_INIT;
+
+		memset(out, 0, sizeof(*out));
+		r = attempt(&c, out, &why);
+		if (r < 0)
+			*e = why;
+		if (r < 0 && why.code != ERR_BUSY)
+			break;
+	}
 	pthread_mutex_unlock(&one);
-	for (unsigned i = 0; i < n; i++)
-		v[i]->ops->done(v[i], r == 0);
 	return r;
 }

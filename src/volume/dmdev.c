@@ -188,8 +188,8 @@ int dmdev_resume(const char *uuid, struct err *e)
 	return t && run_with_udev(t, 0) ? 0 : failed(t, "resume", uuid, e);
 }
 
-static int create(const char *name, const char *uuid, const struct dmdev_table *table,
-		  struct stat *node, struct err *e)
+static int create(const char *name, const char *uuid, const struct dmdev_table *table, dev_t *dev,
+		  struct err *e)
 {
 	_cleanup_task_ struct dm_task *t = task(DM_DEVICE_CREATE, uuid);
 	struct dm_info info;
@@ -201,7 +201,7 @@ static int create(const char *name, const char *uuid, const struct dmdev_table *
 				      DM_UDEV_DISABLE_OTHER_RULES_FLAG) ||
 	    !dm_task_get_info(t, &info))
 		return failed(t, "create", uuid, e);
-	node->st_rdev = makedev(info.major, info.minor);
+	*dev = makedev(info.major, info.minor);
 	return 0;
 }
 
@@ -219,14 +219,15 @@ int dmdev_open_private(const char *name, const char *uuid, const struct dmdev_ta
 {
 	TAKE_TURN();
 	_cleanup_close_ int fd = -1;
-	struct stat made, opened;
+	struct stat opened;
+	dev_t made = 0;
 	char path[32];
 
 	if (create(name, uuid, t, &made, e) < 0)
 		return -1;
-	snprintf(path, sizeof(path), "/dev/dm-%u", minor(made.st_rdev));
+	snprintf(path, sizeof(path), "/dev/dm-%u", minor(made));
 	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &opened) < 0 || opened.st_rdev != made.st_rdev) {
+	if (fd < 0 || fstat(fd, &opened) < 0 || opened.st_rdev != made) {
 		struct err second;
 
 		err_sys(e, "open %s", path);

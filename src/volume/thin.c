@@ -37,7 +37,7 @@
 #include "thin.h"
 
 #define DATA_REFUSE_PERCENT 95.0
-#define PIN_MS              30000
+#define PIN_MS              10000
 
 void thin_token_print(const struct thin_slot *s, char out[static VOLUME_TOKEN_MAX])
 {
@@ -297,6 +297,7 @@ const struct volume_ops thin_ops = {
 	.close = thin_close,
 	.prepare = thin_prepare,
 	.health = thin_health,
+	.ready = thin_ready,
 	.allot = thin_allot,
 	.freeze = thin_freeze,
 	.snap = thin_snap,

@@ -91,6 +91,7 @@ int thin_release(struct volume *v, const char *token, struct err *e);
 int thin_drop(struct volume *v, struct err *e);
 
 /* thin_cut.c */
+int thin_ready(struct volume *v, struct err *e);
 int thin_allot(struct volume *v, struct err *e);
 int thin_freeze(struct volume *v, struct err *e);
 int thin_snap(struct volume *v, struct err *e);

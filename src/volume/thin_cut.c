@@ -58,27 +58,24 @@ static int look(struct thin *t, struct thin_slot *s, struct err *e)
 	       thin_same(&dev[0], &s->seen);
 }
 
-static int pin_and_look(struct thin *t, struct err *e)
+int thin_ready(struct volume *v, struct err *e)
 {
-	t->into = free_slot(t);
-	if (!t->into) {
-		err_set(e, ERR_FAILED, "all %u cut slots hold a cut", t->slots);
-		return err_hint(e, "let go of older cuts, or keep more");
-	}
-	t->pin = thin_pin(t, e);
-	return t->pin < 0 ? -1 : look(t, t->into, e);
-}
-
-/* An inactive volume may have been resized without our notice: only LVM knows. */
-static int ask_lvm_if_inactive(struct thin *t, struct err *e)
-{
+	struct thin *t = thin_of(v);
+	struct thin_slot *s = free_slot(t);
 	struct dmdev d;
+	int r;
 
 	if (dmdev_find(t->dm_uuid, &d, e) < 0)
 		return -1;
-	return d.exists ? 0 : thin_prepare_again(t, e);
+	/* an inactive volume may have been resized without our notice: only LVM knows */
+	r = d.exists && s ? look(t, s, e) : 0;
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	log_info("%s: asking LVM what has changed in its pool", v->name);
+	return thin_prepare_again(t, e);
 }
 
+/* From here to done LVM's lock is held: its commands would wait for us, and we for them. */
 int thin_allot(struct volume *v, struct err *e)
 {
 	struct thin *t = thin_of(v);
@@ -86,17 +83,16 @@ int thin_allot(struct volume *v, struct err *e)
 
 	if (t->held_fd >= 0 && fdatasync(t->held_fd) < 0)
 		return err_sys(e, "flush");
-	if (ask_lvm_if_inactive(t, e) < 0)
-		return -1;
-	r = pin_and_look(t, e);
+	t->into = free_slot(t);
+	if (!t->into) {
+		err_set(e, ERR_FAILED, "all %u cut slots hold a cut", t->slots);
+		return err_hint(e, "let go of older cuts, or keep more");
+	}
+	t->pin = thin_pin(t, e);
+	r = t->pin < 0 ? -1 : look(t, t->into, e);
 	if (r == 0) {
-		closep(&t->pin);
-		t->pin = -1;
-		log_warn("%s: the pool or the slot %s/%s was changed by somebody else; asking LVM",
-			 v->name, t->vg, t->into->name);
-		r = thin_prepare_again(t, e) < 0 ? -1 : pin_and_look(t, e);
-		if (r == 0)
-			r = err_set(e, ERR_FAILED, "the cut slots keep changing");
+		err_set(e, ERR_BUSY, "somebody else is changing the pool %s/%s", t->vg, t->pool);
+		return err_hint(e, "wait until lvm and dmsetup commands have ended, then repeat");
 	}
 	if (r < 0 || read_size(t, e) < 0 || freeze_open(&t->freeze, t->dm_uuid, e) < 0)
 		return -1;

@@ -78,9 +78,13 @@ struct volume_ops {
 	/* Health of the storage below: called often, takes no LVM lock, blocks on nothing. */
 	int (*health)(struct volume *v, struct volume_health *h, struct err *e);
 
-	/* The five steps of a cut, called by cut.c for all volumes of a group, step by step.
+	/* The steps of a cut, called by cut.c for all volumes of a group, step by step.
 	 * Between freeze and thaw: no exec, no allocation, no log. */
-	int (*allot)(struct volume *v, struct err *e); /* choose and empty the free slot */
+	/* Before any volume is allotted: what allot relies on is current. May run LVM's commands,
+	 * which wait for ever on what allot holds; from allot to done nobody may. */
+	int (*ready)(struct volume *v, struct err *e);
+	/* Chooses and empties the free slot. ERR_BUSY: not current any more; done, and anew. */
+	int (*allot)(struct volume *v, struct err *e);
 	int (*freeze)(struct volume *v, struct err *e);
 	int (*snap)(struct volume *v, struct err *e);
 	int (*thaw)(struct volume *v, struct err *e); /* idempotent */
