@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A growing byte buffer (the only encoder) and a bounded cursor (the only decoder). Everything
- * that goes to the disk or the wire passes here, little-endian; no struct is ever cast onto bytes. */
+ * that goes to the disk or the wire passes here, little-endian; no struct is ever cast onto bytes.
+ */
 #ifndef BUF_H
 #define BUF_H
 
@@ -21,8 +22,8 @@ struct buf {
 		NULL, 0, 0                                                                         \
 	}
 
-void buf_free(struct buf *b);           /* releases the memory, leaves an empty buffer */
-void buf_reset(struct buf *b);          /* len = 0, memory kept */
+void buf_free(struct buf *b);              /* releases the memory, leaves an empty buffer */
+void buf_reset(struct buf *b);             /* len = 0, memory kept */
 void buf_reserve(struct buf *b, size_t n); /* room for n more bytes */
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_put_u8(struct buf *b, uint8_t v);

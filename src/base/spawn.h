@@ -9,13 +9,13 @@
 #include "err.h"
 
 struct spawn {
-	const char *const *argv;  /* NULL-terminated; argv[0] is searched in PATH */
-	const char *const *env;   /* extra NAME=VALUE words, NULL-terminated, or NULL */
-	const void *input;        /* bytes for standard input, or NULL for /dev/null */
+	const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
+	const char *const *env;  /* extra NAME=VALUE words, NULL-terminated, or NULL */
+	const void *input;       /* bytes for standard input, or NULL for /dev/null */
 	size_t input_len;
-	unsigned timeout_ms;      /* 0: wait for ever; else the child is killed, see below */
-	bool never_kill;          /* on timeout leave it running and fail with ERR_BUSY: LVM */
-	size_t out_max;           /* more output than this (default 16 MiB) is a failure */
+	unsigned timeout_ms; /* 0: wait for ever; else the child is killed, see below */
+	bool never_kill;     /* on timeout leave it running and fail with ERR_BUSY: LVM */
+	size_t out_max;      /* more output than this (default 16 MiB) is a failure */
 };
 
 /* Runs it in its own process group, waits for its end, and collects standard output and standard

@@ -53,10 +53,25 @@ static void learn(struct pace_facts *f, const struct sync_result *r, int result)
 		f->ship_time = r->cut.took_ms;
 }
 
+/* Numbers aside: an error that names the cut is the same error for the next one. */
+static bool same_words(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+
+	for (;;) {
+		a += strspn(a, digits);
+		b += strspn(b, digits);
+		if (*a != *b || !*a)
+			return *a == *b;
+		a++;
+		b++;
+	}
+}
+
 /* The same error again and again is said once. */
 static void say(const struct err *e, char *last, size_t size)
 {
-	if (!strcmp(e->text, last))
+	if (same_words(e->text, last))
 		return;
 	log_err(e->code == ERR_PEER || e->code == ERR_BUSY ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, e);
 	snprintf(last, size, "%s", e->text);

@@ -37,7 +37,8 @@ struct ui_list {
 struct ui_option {
 	const char *name; /* without the dashes; .name == NULL ends the list */
 	enum ui_type type;
-	void *to; /* bool, const char *, struct ui_list, or uint64_t (milliseconds, bytes, number) */
+	void *to; /* bool, const char *, struct ui_list, or uint64_t (milliseconds, bytes, number)
+		   */
 	const char *what; /* name of the argument, NULL for a flag */
 	const char *help;
 };
@@ -46,8 +47,8 @@ struct ui_option {
  * must be within min..max. --help prints the command's grammar and options and ends the process. */
 int ui_options(int argc, char **argv, const struct ui_option *o, int min, int max, struct err *e);
 
-int ui_host(struct host *h, struct err *e);       /* folders by the environment or the defaults */
-struct identity *ui_identity(struct err *e);      /* this host's, made at first use */
+int ui_host(struct host *h, struct err *e);  /* folders by the environment or the defaults */
+struct identity *ui_identity(struct err *e); /* this host's, made at first use */
 
 /* A table: columns as wide as their widest cell, two spaces apart. */
 #define UI_COLUMNS_MAX 12
