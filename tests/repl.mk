@@ -29,6 +29,11 @@ EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
 BENCH += tests/bench/first-sync.lab
 EXTRA_DIST += tests/bench/first-sync.lab
 
+check_PROGRAMS += scatter
+scatter_SOURCES = tests/bench/scatter.c
+BENCH += tests/bench/file-sync.sh
+EXTRA_DIST += tests/bench/file-sync.sh
+
 # the data plane: a fake volume over an image file stands for the layer below
 FAKE_VOLUME = tests/unit/fake_volume.c tests/unit/fake_volume.h
 
