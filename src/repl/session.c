@@ -192,7 +192,10 @@ int session_forget_cut(struct session *s, struct err *e)
 	/* the manifest goes first: without it the rest means nothing */
 	if (unlink(manifest.s) < 0 && errno != ENOENT)
 		return err_sys(e, "remove %s", manifest.s);
-	return io_remove_tree(rest.s, e);
+	if (io_remove_tree(rest.s, e) < 0)
+		return -1;
+	/* it must not come back after a power loss, beside a head that has been brought back */
+	return io_sync_dir_of(rest.s, e);
 }
 
 int session_open_cut(struct session *s, struct buf *out, struct err *e)
