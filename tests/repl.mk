@@ -18,6 +18,12 @@ unit_received_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_received_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-received
 
+check_PROGRAMS += unit-hooks
+unit_hooks_SOURCES = tests/unit/unit-hooks.c
+unit_hooks_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_hooks_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-hooks
+
 # two hosts in the lab
 REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
