@@ -29,7 +29,7 @@ REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-targ
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
 	tests/repl/power.lab tests/repl/loss-target.lab
-REPL_LAB += tests/repl/group.lab tests/repl/group-crash.lab
+REPL_LAB += tests/repl/group.lab tests/repl/group-crash.lab tests/repl/hooks.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh tests/repl/group.sh
 

@@ -33,7 +33,7 @@ static int hear(int fd, struct err *e)
 
 	do
 		n = recv(fd, text, sizeof(text) - 1, 0);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET)); /* it never reads our byte */
 	if (n <= 0)
 		return err_set(e, ERR_FAILED, "the process that runs the hooks was killed");
 	text[n] = '\0';

@@ -4,8 +4,8 @@
 #
 #   pools                    hosts A (groups src, src2) and B (groups dst, dst2), a thin pool in each; B serves
 #   both VG/NAME SIZE        a thin volume of that name on A and on B
-#   here HOST                what holds the newest cut on HOST: the names of all volumes, in order
-#   all_equal                the newest committed cut is the same on both hosts, by cmp of every volume
+#   here HOST [NAME]         what holds the newest cut on HOST: the names of all volumes, in order
+#   all_equal [NAME]         the newest committed cut is the same on both hosts, by cmp of every volume
 #   not_suspended            no device of this machine is
 
 pools() # [SIZE]
@@ -25,15 +25,15 @@ both() # VG/NAME SIZE: a volume of that name on both hosts: src2/a and dst2/a
 
 here()
 {
-	host "$1" cuts web --json | sed -n 's/.*"here":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' '
+	host "$1" cuts "${2:-web}" --json | sed -n 's/.*"here":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' '
 }
 
 all_equal()
 {
 	local a b i
 
-	read -ra a <<<"$(here A)" && read -ra b <<<"$(here B)"
-	[ "$(newest A)" = "$(newest B)" ] && [ ${#a[@]} -gt 1 ] && [ ${#a[@]} = ${#b[@]} ] || return 1
+	read -ra a <<<"$(here A "$@")" && read -ra b <<<"$(here B "$@")"
+	[ "$(newest A "$@")" = "$(newest B "$@")" ] && [ ${#a[@]} -gt 1 ] && [ ${#a[@]} = ${#b[@]} ] || return 1
 	for i in "${!a[@]}"; do
 		same "${a[i]}" "${b[i]}" || return 1
 	done
