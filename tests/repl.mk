@@ -18,13 +18,20 @@ unit_received_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_received_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-received
 
+check_PROGRAMS += unit-hooks
+unit_hooks_SOURCES = tests/unit/unit-hooks.c
+unit_hooks_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_hooks_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-hooks
+
 # two hosts in the lab
 REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
 	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/rewind-power.lab
+REPL_LAB += tests/repl/group.lab tests/repl/group-crash.lab tests/repl/hooks.lab
 TESTS += $(REPL_LAB)
-EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
+EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh tests/repl/group.sh
 
 BENCH += tests/bench/first-sync.lab
 EXTRA_DIST += tests/bench/first-sync.lab

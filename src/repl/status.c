@@ -25,10 +25,11 @@ static json_t *progress_json(const struct progress *p)
 
 static json_t *report_json(const struct report_cut *c)
 {
-	return json_pack("{s:I, s:s, s:f, s:I, s:I, s:I, s:f, s:b}", "seq", (json_int_t)c->seq,
-			 "time", fmt_time(c->time_ms).s, "pause_ms", c->pause_us / 1e3, "changed",
-			 (json_int_t)c->changed, "shipped", (json_int_t)c->shipped, "wire",
-			 (json_int_t)c->wire, "seconds", c->took_ms / 1e3, "full", c->full);
+	return json_pack("{s:I, s:s, s:f, s:f, s:I, s:I, s:I, s:f, s:b}", "seq", (json_int_t)c->seq,
+			 "time", fmt_time(c->time_ms).s, "pause_ms", c->pause_us / 1e3, "hooks_ms",
+			 c->hooks_us / 1e3, "changed", (json_int_t)c->changed, "shipped",
+			 (json_int_t)c->shipped, "wire", (json_int_t)c->wire, "seconds",
+			 c->took_ms / 1e3, "full", c->full);
 }
 
 /* Pool health of one volume; what cannot be read is itself worth telling. */

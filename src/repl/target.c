@@ -69,6 +69,11 @@ static int check_unused(const struct host *h, const struct target_request *r, st
 	char **names;
 	int n = partnership_names(h, &names, e), bad = n < 0 ? -1 : 0;
 
+	for (unsigned a = 0; a < r->volumes; a++)
+		for (unsigned b = 0; b < a && !bad; b++)
+			if (!strcmp(r->volume[a].target, r->volume[b].target))
+				bad = err_set(e, ERR_USAGE, "%s is named twice",
+					      r->volume[a].target);
 	for (int i = 0; i < n && !bad; i++) {
 		_cleanup_(partnership_freep) struct partnership *p =
 			partnership_load(h, names[i], e);

@@ -24,6 +24,11 @@ struct freeze {
 		.lock = -1, .control = -1                                                          \
 	}
 
+/* Best effort, before a freeze: flushes the file systems mounted from the device, and its own page
+ * cache (metadata that a journal has, writes to the raw device). A mount that this process cannot
+ * see is frozen all the same. */
+void freeze_calm(const char *uuid);
+
 int freeze_open(struct freeze *f, const char *uuid, struct err *e);
 int freeze_begin(struct freeze *f, struct err *e);
 /* Idempotent. -1: it could not be resumed, and the watchdog must. */

@@ -299,6 +299,7 @@ const struct volume_ops thin_ops = {
 	.health = thin_health,
 	.ready = thin_ready,
 	.allot = thin_allot,
+	.calm = thin_calm,
 	.freeze = thin_freeze,
 	.snap = thin_snap,
 	.thaw = thin_thaw,

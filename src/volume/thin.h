@@ -14,6 +14,10 @@
 #define SNAPSHOTS_WARN   (1u << 22)
 #define SNAPSHOTS_REFUSE (1u << 23)
 
+/* uuid of a private device begins with it: the volume, and the partnership, so that nobody sweeps
+ * away what another partnership of the same volume is about to open */
+#define THIN_PRIVATE "SRSYNC-%s-%s-"
+
 /* A logical volume whose device in the pool takes cuts. */
 struct thin_slot {
 	char name[LVM_NAME_MAX], uuid[LVM_UUID_SIZE];
@@ -93,6 +97,7 @@ int thin_drop(struct volume *v, struct err *e);
 /* thin_cut.c */
 int thin_ready(struct volume *v, struct err *e);
 int thin_allot(struct volume *v, struct err *e);
+void thin_calm(struct volume *v);
 int thin_freeze(struct volume *v, struct err *e);
 int thin_snap(struct volume *v, struct err *e);
 int thin_thaw(struct volume *v, struct err *e);

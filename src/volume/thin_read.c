@@ -275,7 +275,8 @@ int thin_open_private(struct thin *t, uint32_t id, struct err *e)
 	if (table_of(t, id, &table, e) < 0)
 		return -1;
 	snprintf(name, sizeof(name), "srsync-%s-%d-%u", t->v.uuid, getpid(), number);
-	snprintf(uuid, sizeof(uuid), "SRSYNC-%s-%d-%u", t->v.uuid, getpid(), number);
+	snprintf(uuid, sizeof(uuid), THIN_PRIVATE "%d-%u", t->v.uuid, t->v.partnership, getpid(),
+		 number);
 	return dmdev_open_private(name, uuid, &table, e);
 }
 

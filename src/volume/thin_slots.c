@@ -255,6 +255,7 @@ static int make_slot(struct thin *t, struct err *e)
 		   "--addtag", tags.partnership, "--addtag", tags.volume) < 0)
 		return err_wrap(e, "make a cut slot for %s", t->v.name);
 	fault("slot.created");
+	log_info("%s: made the cut slot %s/%s", t->v.name, t->vg, name);
 	return 0;
 }
 
@@ -319,9 +320,9 @@ static int arrange(struct thin *t, unsigned keep, struct err *e)
 
 static int sweep(struct thin *t, struct err *e)
 {
-	char prefix[VOLUME_UUID_MAX + 16];
+	char prefix[LVM_DM_UUID_SIZE];
 
-	snprintf(prefix, sizeof(prefix), "SRSYNC-%s-", t->v.uuid);
+	snprintf(prefix, sizeof(prefix), THIN_PRIVATE, t->v.uuid, t->v.partnership);
 	return dmdev_sweep(prefix, e);
 }
 

@@ -85,6 +85,9 @@ struct volume_ops {
 	int (*ready)(struct volume *v, struct err *e);
 	/* Chooses and empties the free slot. ERR_BUSY: not current any more; done, and anew. */
 	int (*allot)(struct volume *v, struct err *e);
+	/* Writes out what a freeze would have to write, so that the freeze is short: before allot,
+	 * when it may take long, and again right before the freeze. Best effort; may be NULL. */
+	void (*calm)(struct volume *v);
 	int (*freeze)(struct volume *v, struct err *e);
 	int (*snap)(struct volume *v, struct err *e);
 	int (*thaw)(struct volume *v, struct err *e); /* idempotent */
