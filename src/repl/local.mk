@@ -16,6 +16,7 @@ librepl_a_SOURCES += \
 	src/repl/api.c src/repl/api.h \
 	src/repl/durable.c src/repl/durable.h \
 	src/repl/hooks.c src/repl/hooks.h src/repl/hooks_run.c src/repl/hooks_run.h \
+	src/repl/fine.c src/repl/fine.h \
 	src/repl/host.c src/repl/host.h \
 	src/repl/pace.c src/repl/pace.h \
 	src/repl/partnership.c src/repl/partnership.h \
