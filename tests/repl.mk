@@ -25,13 +25,29 @@ unit_hooks_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-hooks
 
 # two hosts in the lab
-REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
-	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
-	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
-	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/rewind-power.lab
-REPL_LAB += tests/repl/group.lab tests/repl/group-crash.lab tests/repl/hooks.lab
+REPL_LAB = \
+	tests/repl/away.lab \
+	tests/repl/busy.lab \
+	tests/repl/carry.lab \
+	tests/repl/crash-source.lab \
+	tests/repl/crash-target.lab \
+	tests/repl/doubt.lab \
+	tests/repl/external.lab \
+	tests/repl/full.lab \
+	tests/repl/group-crash.lab \
+	tests/repl/group-locks.lab \
+	tests/repl/group-missing.lab \
+	tests/repl/group.lab \
+	tests/repl/hooks.lab \
+	tests/repl/loss-target.lab \
+	tests/repl/power.lab \
+	tests/repl/refuse.lab \
+	tests/repl/resume.lab \
+	tests/repl/rewind-power.lab \
+	tests/repl/run.lab \
+	tests/repl/sync.lab
 TESTS += $(REPL_LAB)
-EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh tests/repl/group.sh
+EXTRA_DIST += $(REPL_LAB) tests/repl/group.sh tests/repl/setup.sh
 
 BENCH += tests/bench/first-sync.lab
 EXTRA_DIST += tests/bench/first-sync.lab

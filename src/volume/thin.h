@@ -31,9 +31,9 @@ struct thin {
 	struct volume v;
 	char vg[LVM_NAME_MAX], lv[LVM_NAME_MAX], pool[LVM_NAME_MAX];
 	char dm_uuid[LVM_DM_UUID_SIZE], pool_dm_uuid[LVM_DM_UUID_SIZE];
-	uint32_t id;   /* of the volume itself, the head, in the pool */
-	bool external; /* unmapped chunks read another device */
-	bool zero;     /* the pool zeroes new chunks */
+	uint32_t id;                 /* of the volume itself, the head, in the pool */
+	char external[LVM_NAME_MAX]; /* unmapped chunks read this volume; empty: they are zeros */
+	bool zero;                   /* the pool zeroes new chunks */
 	bool skip_activation, tagged_replica;
 	uint64_t transaction; /* of the pool, when LVM was asked */
 	unsigned keep;        /* of the last prepare */

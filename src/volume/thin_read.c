@@ -188,7 +188,7 @@ static int tell(struct mapper *m, enum volume_extent kind, uint64_t first, uint6
 static int tell_gap(struct mapper *m, uint64_t end)
 {
 	/* with an external origin they read as its bytes */
-	enum volume_extent kind = m->t->external ? VOLUME_DATA : VOLUME_HOLE;
+	enum volume_extent kind = m->t->external[0] ? VOLUME_DATA : VOLUME_HOLE;
 	uint64_t first = m->next, count = end - first;
 	int r = 0;
 
@@ -254,8 +254,8 @@ static int table_of(struct thin *t, uint32_t id, struct dmdev_table *out, struct
 
 	if (dmdev_find(t->pool_dm_uuid, &pool, e) < 0)
 		return -1;
-	if (t->external && (dmdev_table(t->dm_uuid, &head, e) < 0 ||
-			    sscanf(head.params, "%*s %*s %31s", external) != 1)) {
+	if (t->external[0] && (dmdev_table(t->dm_uuid, &head, e) < 0 ||
+			       sscanf(head.params, "%*s %*s %31s", external) != 1)) {
 		err_set(e, ERR_FAILED, "%s has an external origin, and is not active", t->v.name);
 		return err_hint(e, "lvchange -ay %s", t->v.name);
 	}

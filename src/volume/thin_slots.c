@@ -64,24 +64,36 @@ static int load_slots(struct thin *t, const struct lvm_list *l, const char *pool
 }
 
 /* An external origin is one outside the pool; a snapshot of such a volume has it too. */
-static bool has_external(const struct lvm_list *l, const struct lvm_lv *lv)
+static const struct lvm_lv *find_external(const struct lvm_list *l, const struct lvm_lv *lv)
 {
 	for (size_t depth = 0; depth <= l->n; depth++) {
 		const struct lvm_lv *origin = lvm_by_uuid(l, lv->origin_uuid);
 
-		if (!origin)
-			return false;
-		if (strcmp(origin->segtype, "thin") || strcmp(origin->pool_uuid, lv->pool_uuid))
-			return true;
+		if (!origin || strcmp(origin->segtype, "thin") ||
+		    strcmp(origin->pool_uuid, lv->pool_uuid))
+			return origin;
 		lv = origin;
 	}
-	return false;
+	return NULL;
+}
+
+/* What is discarded in a target must read as zeros, and a cut's slot has no external origin. */
+static int check_external(const struct thin *t, struct err *e)
+{
+	if (t->v.role != VOLUME_TARGET || !t->external[0])
+		return 0;
+	err_set(e, ERR_REFUSED,
+		"the target %s has the external origin %s, whose bytes would show in the replica",
+		t->v.name, t->external);
+	return err_hint(e, "make the target anew: lvcreate -V %" PRIu64 "b -T %s/%s -n NAME",
+			t->v.size, t->vg, t->pool);
 }
 
 static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_lv *head,
 		     struct err *e)
 {
 	const struct lvm_lv *pool = lvm_by_uuid(l, head->pool_uuid);
+	const struct lvm_lv *external = find_external(l, head);
 	struct tags tags = tags_of(t);
 
 	if (strstr(head->tags, TAG_VOLUME)) {
@@ -98,13 +110,15 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 	t->id = (uint32_t)head->thin_id;
 	t->transaction = pool->transaction_id;
 	t->zero = pool->zero;
-	t->external = has_external(l, head);
+	strcpy(t->external, external ? external->name : "");
 	t->skip_activation = head->skip_activation;
 	t->tagged_replica = lvm_has_tag(head, tags.replica);
 	t->v.size = head->size;
 	t->v.block_size = (uint32_t)pool->chunk_size;
 	/* without zeroing, a later write to a part of a discarded chunk would show old bytes */
 	t->v.discard_unit = pool->zero ? t->v.block_size : 0;
+	if (check_external(t, e) < 0)
+		return -1;
 	return load_slots(t, l, pool->uuid, e);
 }
 
@@ -237,11 +251,28 @@ static int mend(struct thin *t, const char *const *tokens, unsigned n, struct er
 	return 0;
 }
 
-static int make_slot(struct thin *t, struct err *e)
+/* A slot has the volume's external origin: what it shows is then the cut, in its user's eyes too.
+ */
+static int create_slot(struct thin *t, const char *name, struct err *e)
 {
 	struct tags tags = tags_of(t);
-	char size[32], pool[2 * LVM_NAME_MAX + 2], name[LVM_NAME_MAX + 32];
+	char size[32], pool[2 * LVM_NAME_MAX + 2], external[2 * LVM_NAME_MAX + 2];
+
+	snprintf(size, sizeof(size), "%" PRIu64 "b", t->v.size);
+	snprintf(pool, sizeof(pool), "%s/%s", t->vg, t->pool);
+	snprintf(external, sizeof(external), "%s/%s", t->vg, t->external);
+	if (t->external[0])
+		return lvm_do(e, "lvcreate", "-q", "-y", "-an", "-ky", "-s", external, "--thinpool",
+			      pool, "-n", name, "--addtag", tags.partnership, "--addtag",
+			      tags.volume);
+	return lvm_do(e, "lvcreate", "-q", "-y", "-an", "-ky", "-V", size, "-T", pool, "-n", name,
+		      "--addtag", tags.partnership, "--addtag", tags.volume);
+}
+
+static int make_slot(struct thin *t, struct err *e)
+{
 	_cleanup_lvm_list_ struct lvm_list l = {NULL, 0};
+	char name[LVM_NAME_MAX + 32];
 	unsigned number = 0;
 
 	if (lvm_list(t->vg, &l, e) < 0)
@@ -249,10 +280,7 @@ static int make_slot(struct thin *t, struct err *e)
 	do
 		snprintf(name, sizeof(name), "%s.srsync%u", t->lv, number++);
 	while (lvm_by_name(&l, name));
-	snprintf(size, sizeof(size), "%" PRIu64 "b", t->v.size);
-	snprintf(pool, sizeof(pool), "%s/%s", t->vg, t->pool);
-	if (lvm_do(e, "lvcreate", "-q", "-y", "-an", "-ky", "-V", size, "-T", pool, "-n", name,
-		   "--addtag", tags.partnership, "--addtag", tags.volume) < 0)
+	if (create_slot(t, name, e) < 0)
 		return err_wrap(e, "make a cut slot for %s", t->v.name);
 	fault("slot.created");
 	log_info("%s: made the cut slot %s/%s", t->v.name, t->vg, name);
@@ -308,14 +336,14 @@ static int arrange(struct thin *t, unsigned keep, struct err *e)
 {
 	if (thin_load(t, e) != 0 || activate_pool(t, e) < 0 || set_flags(t, e) < 0)
 		return -1;
-	if (grow_slots(t, e) < 0)
-		return -1;
-	if (t->slots > keep)
-		return 0;
-	for (unsigned n = t->slots; n <= keep; n++)
-		if (make_slot(t, e) < 0)
+	if (t->slots <= keep) {
+		for (unsigned n = t->slots; n <= keep; n++)
+			if (make_slot(t, e) < 0)
+				return -1;
+		if (thin_load(t, e) != 0)
 			return -1;
-	return thin_load(t, e) != 0 ? -1 : 0;
+	}
+	return grow_slots(t, e);
 }
 
 static int sweep(struct thin *t, struct err *e)
