@@ -18,21 +18,24 @@
 
 int plain_ready(struct volume *v, struct err *e)
 {
-	struct plain *t = plain_of(v);
-
-	if (plain_load(t, e) != 0 || plain_store_wanted(t, &t->store, e) < 0)
-		return -1;
-	strcpy(t->into, t->next);
+	(void)v;
+	(void)e;
 	return 0;
 }
 
-/* From here to done only one srsync works on the volume, and a mark says so. */
+/* From here to done only one srsync works on the volume, and a mark says so. LVM is asked under
+ * that lock, so that the name is free; no volume of another kind is allotted meanwhile, see alone.
+ */
 int plain_allot(struct volume *v, struct err *e)
 {
 	struct plain *t = plain_of(v);
 
 	t->failed = false;
-	return freeze_open(&t->freeze, t->dm_uuid, e);
+	if (freeze_open(&t->freeze, t->dm_uuid, e) < 0 || plain_load(t, e) != 0 ||
+	    plain_store_wanted(t, &t->store, e) < 0)
+		return -1;
+	strcpy(t->into, t->next);
+	return 0;
 }
 
 /* There is nothing that the watchdog could thaw: LVM's command does, whatever becomes of us. */
