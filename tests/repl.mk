@@ -40,6 +40,9 @@ REPL_LAB = \
 	tests/repl/group.lab \
 	tests/repl/hooks.lab \
 	tests/repl/loss-target.lab \
+	tests/repl/plain-crash.lab \
+	tests/repl/plain-doubt.lab \
+	tests/repl/plain.lab \
 	tests/repl/power.lab \
 	tests/repl/refuse.lab \
 	tests/repl/resume.lab \

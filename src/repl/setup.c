@@ -46,6 +46,8 @@ static int describe(const struct setup_options *o, struct partnership *p, struct
 			if (!strcmp(p->volume[k].uuid, v->uuid))
 				return err_set(e, ERR_USAGE, "%s and %s are the same volume",
 					       o->volume[k].source, o->volume[i].source);
+		if (volume_may_join(v, o->volumes, e) < 0)
+			return -1;
 		strcpy(p->volume[i].local, v->name);
 		strcpy(p->volume[i].remote, o->volume[i].target);
 		strcpy(p->volume[i].uuid, v->uuid);
