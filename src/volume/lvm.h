@@ -18,7 +18,8 @@
 #define LVM_LVS_MAX      65536 /* logical volumes in one group */
 #define LVM_DM_UUID_SIZE 129   /* of a device-mapper device */
 
-#define LVM_RUNDIR "/run/srsync" /* locks of this machine; gone after a reboot */
+#define LVM_TAG_REPLICA "srsync.replica=" /* of a destination: nobody else activates it */
+#define LVM_RUNDIR      "/run/srsync"     /* locks of this machine; gone after a reboot */
 
 struct lvm_lv {
 	char vg_name[LVM_NAME_MAX], vg_uuid[LVM_UUID_SIZE];
@@ -27,6 +28,7 @@ struct lvm_lv {
 	char tags[LVM_TAGS_MAX];
 	uint64_t size; /* bytes */
 	bool skip_activation;
+	bool hidden;                                               /* a part of another volume */
 	char pool_uuid[LVM_UUID_SIZE], origin_uuid[LVM_UUID_SIZE]; /* empty: none */
 	uint64_t thin_id;                                          /* of a thin volume */
 	uint64_t transaction_id; /* of a thin pool: goes up with every volume made or removed in it
@@ -55,6 +57,9 @@ bool lvm_has_tag(const struct lvm_lv *lv, const char *tag);
 /* "vg/lv", "/dev/vg/lv" -> its two names; ERR_USAGE for anything else. */
 int lvm_split_name(const char *s, char vg[static LVM_NAME_MAX], char lv[static LVM_NAME_MAX],
 		   struct err *e);
+
+/* An absolute path of a block device that LVM has not made. */
+bool lvm_is_foreign(const char *name);
 
 /* uuid of the device-mapper device of a volume; layer: "", "tpool" ... */
 void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM_DM_UUID_SIZE]);

@@ -11,7 +11,6 @@
 #define TAG_PARTNERSHIP "srsync.partnership="
 #define TAG_VOLUME      "srsync.volume=" /* of a slot: uuid of the volume it takes cuts of */
 #define ATTEMPTS        3
-#define TAG_REPLICA     "srsync.replica=" /* of a head at the target */
 
 struct tags {
 	char partnership[64], volume[64], replica[64];
@@ -23,7 +22,7 @@ static struct tags tags_of(const struct thin *t)
 
 	snprintf(s.partnership, sizeof(s.partnership), "%s%s", TAG_PARTNERSHIP, t->v.partnership);
 	snprintf(s.volume, sizeof(s.volume), "%s%.40s", TAG_VOLUME, t->v.uuid);
-	snprintf(s.replica, sizeof(s.replica), "%s%s", TAG_REPLICA, t->v.partnership);
+	snprintf(s.replica, sizeof(s.replica), "%s%s", LVM_TAG_REPLICA, t->v.partnership);
 	return s;
 }
 
