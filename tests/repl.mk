@@ -18,13 +18,20 @@ unit_received_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_received_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-received
 
+check_PROGRAMS += unit-spool
+unit_spool_SOURCES = tests/unit/unit-spool.c
+unit_spool_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_spool_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-spool
+
 # two hosts in the lab
 REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
-	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/redo.lab
+	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/redo.lab \
+	tests/repl/redo-crash.lab tests/repl/redo-refuse.lab
 TESTS += $(REPL_LAB)
-EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
+EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh tests/repl/redo.sh
 
 BENCH += tests/bench/first-sync.lab
 EXTRA_DIST += tests/bench/first-sync.lab
