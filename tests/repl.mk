@@ -44,13 +44,21 @@ REPL_LAB = \
 	tests/repl/plain-doubt.lab \
 	tests/repl/plain.lab \
 	tests/repl/power.lab \
+	tests/repl/redo-crash.lab \
+	tests/repl/redo-refuse.lab \
+	tests/repl/redo.lab \
 	tests/repl/refuse.lab \
 	tests/repl/resume.lab \
 	tests/repl/rewind-power.lab \
 	tests/repl/run.lab \
 	tests/repl/sync.lab
 TESTS += $(REPL_LAB)
-EXTRA_DIST += $(REPL_LAB) tests/repl/group.sh tests/repl/setup.sh
+EXTRA_DIST += $(REPL_LAB) tests/repl/group.sh tests/repl/redo.sh tests/repl/setup.sh
+check_PROGRAMS += unit-spool
+unit_spool_SOURCES = tests/unit/unit-spool.c
+unit_spool_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_spool_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-spool
 
 BENCH += tests/bench/first-sync.lab
 EXTRA_DIST += tests/bench/first-sync.lab

@@ -23,6 +23,8 @@ librepl_a_SOURCES += \
 	src/repl/peers.c src/repl/peers.h \
 	src/repl/receive.c src/repl/receive.h \
 	src/repl/received.c src/repl/received.h \
+	src/repl/redo.c src/repl/redo.h src/repl/redo_finish.c \
+	src/repl/spool.c src/repl/spool.h \
 	src/repl/remote.c src/repl/remote.h \
 	src/repl/replica.c src/repl/replica.h \
 	src/repl/replica_commit.c src/repl/replica_commit.h \

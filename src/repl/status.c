@@ -74,7 +74,8 @@ static const char *state_word(const struct host *h, const struct partnership *p,
 	return lag > (int64_t)p->rpo_ms || lag < -CLOCK_SKEW_MS ? "late" : "ok";
 }
 
-static void add_cause(json_t *j, const struct report *r, const char *health, int64_t lag)
+static void add_cause(json_t *j, const struct report *r, const char *health, int64_t lag,
+		      bool replay)
 {
 	if (lag < -CLOCK_SKEW_MS)
 		json_object_set_new(j, "cause",
@@ -88,6 +89,10 @@ static void add_cause(json_t *j, const struct report *r, const char *health, int
 	} else if (*health) {
 		json_object_set_new(j, "cause", json_string(health));
 	}
+	if (replay)
+		json_object_set_new(j, "cause",
+				    json_string("the newest cut is committed, and not yet written "
+						"in place"));
 	if (r->warning[0])
 		json_object_set_new(j, "warning", json_string(r->warning));
 }
@@ -127,7 +132,7 @@ json_t *status_json(const struct host *h, const struct partnership *p, struct er
 		json_object_set_new(j, "last", report_json(&r->cut[r->n - 1]));
 	if (busy)
 		json_object_set_new(j, "progress", progress_json(&pr));
-	add_cause(j, r, health, newest ? lag : 0);
+	add_cause(j, r, health, newest ? lag : 0, newest && newest->replay);
 	return j;
 }
 
@@ -146,7 +151,7 @@ static int add_cut(json_t *list, const struct partnership *p, struct volume *con
 		if (held)
 			json_array_append_new(here, json_string(name));
 	}
-	if (json_array_size(here) < p->volumes)
+	if (json_array_size(here) < p->volumes || c->replay)
 		json_array_clear(here);
 	json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:O, s:b}", "generation",
 					      c->generation, "seq", (json_int_t)c->seq, "time",

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "buf.h"
 #include "fmt.h"
@@ -344,6 +345,25 @@ int lvm_split_name(const char *s, char vg[static LVM_NAME_MAX], char lv[static L
 			return 0;
 	}
 	return err_set(e, ERR_USAGE, "%s is not the name of a logical volume, as vg/lv", s);
+}
+
+bool lvm_is_foreign(const char *name)
+{
+	char path[64], prefix[5] = "";
+	struct stat st;
+	FILE *f;
+
+	if (name[0] != '/' || stat(name, &st) < 0 || !S_ISBLK(st.st_mode))
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/uuid", major(st.st_rdev),
+		 minor(st.st_rdev));
+	f = fopen(path, "re");
+	if (f) {
+		if (!fgets(prefix, sizeof(prefix), f))
+			prefix[0] = '\0';
+		fclose(f);
+	}
+	return strcmp(prefix, "LVM-") != 0;
 }
 
 void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM_DM_UUID_SIZE])

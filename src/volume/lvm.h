@@ -61,6 +61,9 @@ bool lvm_has_tag(const struct lvm_lv *lv, const char *tag);
 int lvm_split_name(const char *s, char vg[static LVM_NAME_MAX], char lv[static LVM_NAME_MAX],
 		   struct err *e);
 
+/* An absolute path of a block device that LVM has not made. */
+bool lvm_is_foreign(const char *name);
+
 /* uuid of the device-mapper device of a volume; layer: "", "tpool" ... */
 void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM_DM_UUID_SIZE]);
 

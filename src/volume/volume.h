@@ -39,6 +39,7 @@ struct volume {
 	char partnership[33];       /* id of the partnership, for tags */
 	uint64_t size;              /* bytes */
 	uint32_t block_size;        /* bytes: granularity of changed-block sets */
+	bool fixed_size;            /* cannot be resized, and may be larger than its source */
 	uint32_t discard_unit; /* bytes: whole aligned units discarded read as zeros afterwards;
 				* 0: no discard is to be trusted. Set by open. */
 	uint32_t pause_us;     /* how long snap() has held writes, if the kind knows better than
@@ -69,6 +70,10 @@ struct volume_ops {
 	/* NULL, or why its cuts cannot be at one instant with those of others, and the way out: a
 	 * sentence without its subject each. Its snap() may run commands. */
 	const char *alone, *alone_remedy;
+	/* A destination without snapshots: it holds one cut, the newest, and writes the next one in
+	 * place once that was received whole (src/repl/redo.h). Of the steps of a cut it has proof
+	 * only: the token of what the held device is now. rewind finds it unchanged or fails. */
+	bool redo;
 
 	/* Finds the volume by name. 1: it is there or may be, but not of this kind. */
 	int (*open)(struct volume *v, struct err *e);
