@@ -82,3 +82,20 @@ TESTS += tests/fuzz/fuzz-manifest.sh tests/fuzz/fuzz-segment.sh tests/fuzz/fuzz-
 EXTRA_DIST += tests/fuzz/fuzz-manifest.sh tests/fuzz/corpus/manifest \
 	tests/fuzz/fuzz-segment.sh tests/fuzz/corpus/segment \
 	tests/fuzz/fuzz-stream.sh tests/fuzz/corpus/stream
+
+# compare by hash
+check_PROGRAMS += unit-hashtree unit-compare
+unit_hashtree_SOURCES = tests/unit/unit-hashtree.c $(FAKE_VOLUME)
+unit_hashtree_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_hashtree_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+unit_compare_SOURCES = tests/unit/unit-compare.c $(FAKE_VOLUME)
+unit_compare_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_compare_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-hashtree unit-compare
+
+check_PROGRAMS += fuzz-hashes
+fuzz_hashes_SOURCES = tests/fuzz/fuzz-hashes.c tests/fuzz/replay.c
+fuzz_hashes_CPPFLAGS = $(librepl_a_CPPFLAGS)
+fuzz_hashes_LDADD = $(REPL_LIBS)
+TESTS += tests/fuzz/fuzz-hashes.sh
+EXTRA_DIST += tests/fuzz/fuzz-hashes.sh tests/fuzz/corpus/hashes

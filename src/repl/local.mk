@@ -14,7 +14,11 @@ librepl_a_SOURCES += \
 	src/repl/stream.c src/repl/stream.h
 librepl_a_SOURCES += \
 	src/repl/api.c src/repl/api.h \
+	src/repl/compare.c src/repl/compare.h \
 	src/repl/durable.c src/repl/durable.h \
+	src/repl/hasher.c src/repl/hasher.h \
+	src/repl/hashes.c src/repl/hashes.h \
+	src/repl/hashtree.c src/repl/hashtree.h \
 	src/repl/host.c src/repl/host.h \
 	src/repl/pace.c src/repl/pace.h \
 	src/repl/partnership.c src/repl/partnership.h \
