@@ -28,6 +28,7 @@ librepl_a_SOURCES += \
 	src/repl/remote.c src/repl/remote.h \
 	src/repl/replica.c src/repl/replica.h \
 	src/repl/replica_commit.c src/repl/replica_commit.h \
+	src/repl/replica_hash.c src/repl/replica_hash.h \
 	src/repl/report.c src/repl/report.h \
 	src/repl/run.c src/repl/run.h \
 	src/repl/serve.c src/repl/serve.h \
@@ -39,5 +40,6 @@ librepl_a_SOURCES += \
 	src/repl/status.c src/repl/status.h \
 	src/repl/stop.c src/repl/stop.h \
 	src/repl/sync.c src/repl/sync.h \
-	src/repl/target.c src/repl/target.h
+	src/repl/target.c src/repl/target.h \
+	src/repl/watch.c src/repl/watch.h
 REPL_LIBS = librepl.a $(VOLUME_LIBS) $(TRANSPORT_LIBS) $(ZSTD_LIBS)
