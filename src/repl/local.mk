@@ -15,6 +15,8 @@ librepl_a_SOURCES += \
 librepl_a_SOURCES += \
 	src/repl/api.c src/repl/api.h \
 	src/repl/compare.c src/repl/compare.h \
+	src/repl/compare_peer.c src/repl/compare_peer.h \
+	src/repl/compared.c src/repl/compared.h \
 	src/repl/durable.c src/repl/durable.h \
 	src/repl/hasher.c src/repl/hasher.h \
 	src/repl/hashes.c src/repl/hashes.h \

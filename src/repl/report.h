@@ -18,11 +18,12 @@ struct report_cut {
 	int64_t time_ms;     /* of the instant */
 	int64_t finished_ms; /* of the commit */
 	uint64_t pause_us;
-	uint64_t changed; /* bytes of the changed-block set */
-	uint64_t shipped; /* bytes of data extents */
-	uint64_t wire;    /* bytes of segments sent */
-	uint64_t took_ms; /* from the start of the cut to the commit */
-	bool full;        /* everything was shipped, not a set of changes */
+	uint64_t changed;  /* bytes of the changed-block set */
+	uint64_t compared; /* bytes compared by hash to find it; 0: tracking told */
+	uint64_t shipped;  /* bytes of data extents */
+	uint64_t wire;     /* bytes of segments sent */
+	uint64_t took_ms;  /* from the start of the cut to the commit */
+	bool full;         /* everything was shipped, not a set of changes */
 };
 
 struct report {

@@ -47,8 +47,8 @@ static void fill_manifest(struct ship *sh, const struct state_cut *base)
 	m->volumes = c->volumes;
 }
 
-/* What is shipped of one volume: the pending set, or everything. */
-static void fill_volume(struct ship *sh, unsigned i, bool base)
+/* What is shipped of one volume: the pending set, what a comparison found, or everything. */
+static void fill_volume(struct ship *sh, unsigned i, bool base, const struct compared *found)
 {
 	const struct bitlog_cut *c = bitlog_newest(sh->s->log);
 	const struct partnership_volume *pv = &sh->s->p->volume[i];
@@ -61,6 +61,10 @@ static void fill_volume(struct ship *sh, unsigned i, bool base)
 		bset_free(sh->set[i]);
 		sh->set[i] = NULL;
 	}
+	if (!sh->set[i] && base && found && found->set[i]) {
+		sh->set[i] = bset_new();
+		bset_or(sh->set[i], found->set[i]);
+	}
 	strcpy(mv->uuid, pv->uuid);
 	strcpy(mv->name, pv->local);
 	strcpy(mv->target, pv->remote);
@@ -72,7 +76,8 @@ static void fill_volume(struct ship *sh, unsigned i, bool base)
 	sh->cut.full |= mv->full;
 }
 
-struct ship *ship_new(struct source *s, const struct state_cut *base, struct err *e)
+struct ship *ship_new(struct source *s, const struct state_cut *base, const struct compared *found,
+		      struct err *e)
 {
 	_cleanup_(ship_freep) struct ship *sh = xcalloc(1, sizeof(*sh));
 
@@ -80,7 +85,8 @@ struct ship *ship_new(struct source *s, const struct state_cut *base, struct err
 	sh->m = xcalloc(1, sizeof(*sh->m));
 	fill_manifest(sh, base);
 	for (unsigned i = 0; i < sh->m->volumes; i++)
-		fill_volume(sh, i, base != NULL);
+		fill_volume(sh, i, base != NULL, found);
+	sh->cut.compared = found ? found->bytes : 0;
 	sh->cut.seq = sh->m->seq;
 	sh->cut.time_ms = sh->m->time_ms;
 	sh->cut.pause_us = sh->m->pause_us;

@@ -25,10 +25,11 @@ static json_t *progress_json(const struct progress *p)
 
 static json_t *report_json(const struct report_cut *c)
 {
-	return json_pack("{s:I, s:s, s:f, s:I, s:I, s:I, s:f, s:b}", "seq", (json_int_t)c->seq,
+	return json_pack("{s:I, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:b}", "seq", (json_int_t)c->seq,
 			 "time", fmt_time(c->time_ms).s, "pause_ms", c->pause_us / 1e3, "changed",
-			 (json_int_t)c->changed, "shipped", (json_int_t)c->shipped, "wire",
-			 (json_int_t)c->wire, "seconds", c->took_ms / 1e3, "full", c->full);
+			 (json_int_t)c->changed, "compared", (json_int_t)c->compared, "shipped",
+			 (json_int_t)c->shipped, "wire", (json_int_t)c->wire, "seconds",
+			 c->took_ms / 1e3, "full", c->full);
 }
 
 /* Pool health of one volume; what cannot be read is itself worth telling. */
@@ -104,7 +105,7 @@ json_t *status_json(const struct host *h, const struct partnership *p, struct er
 
 	if (!s || report_load(h, p->name, r, e) < 0)
 		return NULL;
-	newest = state_newest(s);
+	newest = state_committed(s);
 	lag = newest ? fmt_now_ms() - newest->time_ms : -1;
 	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:[], s:n, s:n, s:n}", "name",
 		      p->name, "id", p->id, "role", partnership_role_word(p->role), "peer",
@@ -179,6 +180,8 @@ static int source_cuts(const struct host *h, const struct partnership *p, struct
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct bitlog_cut *done = bitlog_committed(log);
 
+		if (s->cut[i]->seed)
+			continue;
 		c = *s->cut[i];
 		if (done && state_cut_is(&c, done->generation, done->seq, done->time_ms))
 			from_log(done, &c);
@@ -207,7 +210,7 @@ json_t *status_cuts_json(const struct host *h, const struct partnership *p, stru
 	if (!bad && p->role == VOLUME_SOURCE)
 		bad = source_cuts(h, p, v, s, list, e);
 	for (unsigned i = 0; !bad && p->role == VOLUME_TARGET && i < s->n; i++)
-		bad = add_cut(list, p, v, s->cut[i], i + 1 == s->n, e);
+		bad = s->cut[i]->seed ? 0 : add_cut(list, p, v, s->cut[i], i + 1 == s->n, e);
 	for (unsigned i = 0; i < p->volumes; i++)
 		volume_free(v[i]);
 	return bad ? NULL : TAKE(j);
