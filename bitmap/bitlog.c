@@ -104,32 +104,46 @@ uint64_t bitlog_bytes(const struct bitlog *l)
 	return l->mark.end;
 }
 
-/* Adds to set what changed from the cut of before to the cut of v: v's set, and the blocks that v
- * has and before had not. false: everything. */
-static bool add_changes(struct bset *set, const struct bitlog_volume *before,
+/* Adds the set of v to one in blocks of block_size. false: everything. */
+static bool add_set(struct bset *set, uint32_t block_size, const struct bitlog_volume *v)
+{
+	_cleanup_(bset_freep) struct bset *scaled = NULL;
+
+	if (v->all)
+		return false;
+	if (v->block_size != block_size) {
+		scaled = bset_rescale(v->set, v->block_size, block_size);
+		if (!scaled)
+			return false;
+	}
+	bset_or(set, scaled ? scaled : v->set);
+	return true;
+}
+
+/* Adds to set, in blocks of block_size, what changed from the cut of before to the cut of v: v's
+ * set, and the blocks that v has and before had not. false: everything. */
+static bool add_changes(struct bset *set, uint32_t block_size, const struct bitlog_volume *before,
 			const struct bitlog_volume *v)
 {
-	uint64_t first, end;
+	uint64_t first = before->size / block_size;
+	uint64_t end = v->size / block_size + (v->size % block_size != 0);
 
-	if (v->all || v->block_size != before->block_size)
-		return false;
-	bset_or(set, v->set);
-	first = before->size / v->block_size;
-	end = v->size / v->block_size + (v->size % v->block_size != 0);
-	return v->size <= before->size || bset_add(set, first, end - first) == 0;
+	return add_set(set, block_size, v) &&
+	       (v->size <= before->size || bset_add(set, first, end - first) == 0);
 }
 
 struct bset *bitlog_pending(const struct bitlog *l, unsigned v, bool *all)
 {
 	_cleanup_(bset_freep) struct bset *set = bset_new();
-	const struct bitlog_cut *before = l->base;
+	const struct bitlog_cut *before = l->base, *newest = bitlog_newest(l);
 
 	*all = true;
-	if (!before || v >= before->volumes)
+	if (!before || v >= before->volumes || v >= newest->volumes)
 		return NULL;
 	for (unsigned i = 0; i < l->n; before = l->cut[i++])
 		if (v >= l->cut[i]->volumes ||
-		    !add_changes(set, &before->volume[v], &l->cut[i]->volume[v]))
+		    !add_changes(set, newest->volume[v].block_size, &before->volume[v],
+				 &l->cut[i]->volume[v]))
 			return NULL;
 	*all = false;
 	return TAKE(set);
@@ -141,9 +155,12 @@ static void carry(struct bitlog_cut *from, struct bitlog_cut *into)
 	for (unsigned i = 0; i < from->volumes && i < into->volumes; i++) {
 		struct bitlog_volume *f = &from->volume[i], *t = &into->volume[i];
 
-		t->all = t->all || f->all || !add_changes(f->set, f, t);
+		_cleanup_(bset_freep) struct bset *both = bset_new();
+
+		t->all =
+			!add_set(both, t->block_size, f) || !add_changes(both, t->block_size, f, t);
 		bset_free(t->set);
-		t->set = t->all ? NULL : TAKE(f->set);
+		t->set = t->all ? NULL : TAKE(both);
 	}
 	empty_sets(from);
 }

@@ -73,8 +73,9 @@ const struct bitlog_cut *bitlog_committed(const struct bitlog *l);
  * is the first: bitlog_get(l, 0) == bitlog_committed(l). */
 const struct bitlog_cut *bitlog_get(const struct bitlog *l, unsigned i);
 
-/* What must be shipped for volume v (index) to bring the committed cut to the newest: a new set, or
- * NULL with *all = true when everything must. Blocks that the volume has grown by are in it; it may
+/* What must be shipped for volume v (index) to bring the committed cut to the newest: a new set, in
+ * blocks of the newest cut's block_size, or NULL with *all = true when everything must. Sets in
+ * other blocks are rounded outwards. Blocks that the volume has grown by are in it; it may
  * hold blocks beyond the end of the newest cut. The caller frees it. */
 struct bset *bitlog_pending(const struct bitlog *l, unsigned v, bool *all);
 

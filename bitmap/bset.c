@@ -111,6 +111,24 @@ bool bset_next_run(const struct bset *s, uint64_t from, uint64_t *first, uint64_
 	return true;
 }
 
+struct bset *bset_rescale(const struct bset *s, uint32_t from, uint32_t to)
+{
+	_cleanup_(bset_freep) struct bset *out = bset_new();
+	uint64_t at = 0, first, count;
+
+	while (bset_next_run(s, at, &first, &count)) {
+		uint64_t a, end;
+
+		at = first + count; /* both factors are at most 2^32 */
+		a = from == to ? first : first * from / to;
+		end = from == to ? at : at * from / to + (at * from % to != 0);
+		if (bset_add(out, a, end - a) < 0)
+			return NULL;
+	}
+	roaring_bitmap_run_optimize(out->r);
+	return TAKE(out);
+}
+
 static unsigned count_runs(const uint32_t *v, unsigned n)
 {
 	unsigned runs = 1;

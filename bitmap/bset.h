@@ -26,6 +26,11 @@ uint64_t bset_count(const struct bset *s);                      /* blocks */
 /* The first maximal run at or after block from, within the set; false if there is none. */
 bool bset_next_run(const struct bset *s, uint64_t from, uint64_t *first, uint64_t *count);
 
+/* The same bytes in blocks of another size: s has blocks of from bytes, the result, which the
+ * caller frees, those of to bytes that touch them. NULL with errno ERANGE if their numbers are too
+ * high. */
+struct bset *bset_rescale(const struct bset *s, uint32_t from, uint32_t to);
+
 /* The encoding drawn in srsync-bitlog(5). Decoding trusts nothing; NULL with e filled. */
 void bset_encode(const struct bset *s, struct buf *out);
 struct bset *bset_decode(struct cur *c, struct err *e);

@@ -202,7 +202,7 @@ int compare_run(const struct compare *c, struct bset *differ, struct compare_pro
 			.mutex = PTHREAD_MUTEX_INITIALIZER};
 	unsigned started = 0;
 
-	assert(c->granule && c->granule % HASHTREE_LEAF == 0);
+	assert(c->granule);
 	hashtree_init(&r.tree, c->cut.seed, c->cut.size);
 	for (; started < COMPARE_STREAMS; started++) {
 		w[started].r = &r;

@@ -32,7 +32,7 @@ struct compare {
 	const char *token;  /* of our cut */
 	struct hashes cut;  /* generation, seq, time_ms, volume, size and seed are filled: the
 			       peer's cut; size covers no more than both have */
-	uint32_t granule;   /* bytes per block of the set: a multiple of HASHTREE_LEAF */
+	uint32_t granule;   /* bytes per block of the set */
 	uint64_t from, end; /* slices */
 	uint64_t rate;      /* bytes per second read here at most; 0: no limit */
 	const atomic_bool *cancel; /* may be NULL */

@@ -16,7 +16,8 @@
 #define COMPARED_FILE_MAX (256u << 20) /* bytes; a larger one is not written */
 
 struct compared {
-	/* Blocks of the volume's block size that differ; NULL: not compared. Owned. */
+	/* Blocks that differ, of the block size of the newest logged cut; NULL: not compared.
+	 * Owned. */
 	struct bset *set[PARTNERSHIP_VOLUMES_MAX];
 	uint64_t bytes;  /* compared */
 	uint64_t differ; /* bytes of blocks that differ */

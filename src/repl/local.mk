@@ -18,6 +18,7 @@ librepl_a_SOURCES += \
 	src/repl/compare_peer.c src/repl/compare_peer.h \
 	src/repl/compared.c src/repl/compared.h \
 	src/repl/durable.c src/repl/durable.h \
+	src/repl/fine.c src/repl/fine.h \
 	src/repl/hasher.c src/repl/hasher.h \
 	src/repl/hashes.c src/repl/hashes.h \
 	src/repl/hashtree.c src/repl/hashtree.h \

@@ -10,10 +10,12 @@ struct walk {
 	const struct plan_volume *pv; /* the volume at hand */
 	enum volume_extent kind;      /* of the extent of its map that is being put together */
 	uint64_t from, to;
-	uint64_t covered; /* bytes of its map that are planned */
-	uint64_t next;    /* end of the last page planned */
-	uint64_t clear;   /* bytes without data in s */
-	struct segment s; /* being filled */
+	uint64_t told;              /* end of what the map has told, of the set or not */
+	uint64_t run_from, run_end; /* bytes: the run of the set at or behind the map's extent */
+	uint64_t covered;           /* bytes of its map that are planned */
+	uint64_t next;              /* end of the last page planned */
+	uint64_t clear;             /* bytes without data in s */
+	struct segment s;           /* being filled */
 };
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -105,21 +107,55 @@ static int settle(struct walk *w)
 	return widen(w, w->kind, from, to);
 }
 
+/* Takes what is wanted of an extent of the map. */
+static int gather(struct walk *w, enum volume_extent kind, uint64_t from, uint64_t to)
+{
+	int r = 0;
+
+	if (from != w->to || kind != w->kind) {
+		r = settle(w);
+		w->from = from;
+		w->kind = kind;
+	}
+	w->to = to;
+	return r;
+}
+
+/* Moves on to the run of the set that ends behind offset; false: there is none. A run is asked for
+ * once, however many extents of the map lie in it. */
+static bool find_run(struct walk *w, uint64_t offset)
+{
+	uint64_t bs = w->pv->block_size, first, count;
+
+	if (!w->pv->set)
+		w->run_end = UINT64_MAX;
+	if (w->run_end > offset)
+		return true;
+	if (!bset_next_run(w->pv->set, offset / bs, &first, &count))
+		return false;
+	w->run_from = first * bs;
+	w->run_end = (first + count) * bs;
+	return true;
+}
+
 static int on_extent(void *arg, enum volume_extent kind, uint64_t offset, uint64_t length)
 {
 	struct walk *w = arg;
+	uint64_t end = offset + length;
 	int r = 0;
 
-	if (offset < w->to || length == 0 || offset + length < offset)
+	if (offset < w->told || length == 0 || end < offset)
 		return err_set(w->e, ERR_FAILED,
 			       "map of %s: %" PRIu64 " bytes at %" PRIu64 " are out of order",
 			       w->pv->v->name, length, offset);
-	if (offset != w->to || kind != w->kind) {
-		r = settle(w);
-		w->from = offset;
-		w->kind = kind;
+	w->told = end;
+	while (r == 0 && offset < end && find_run(w, offset)) {
+		uint64_t from = offset > w->run_from ? offset : w->run_from;
+
+		offset = least(end, w->run_end);
+		if (from < offset)
+			r = gather(w, kind, from, offset);
 	}
-	w->to = offset + length;
 	return r;
 }
 
@@ -131,8 +167,8 @@ static uint64_t wanted(const struct plan_volume *pv)
 	if (!pv->set)
 		return pv->size;
 	while (bset_next_run(pv->set, from, &first, &count)) {
-		start = least(first * pv->v->block_size, pv->size);
-		end = least((first + count) * pv->v->block_size, pv->size);
+		start = least(first * pv->block_size, pv->size);
+		end = least((first + count) * pv->block_size, pv->size);
 		bytes += end - start;
 		from = first + count;
 	}
@@ -143,10 +179,13 @@ static uint64_t wanted(const struct plan_volume *pv)
 static int walk_volume(struct walk *w, struct err *e)
 {
 	struct volume *v = w->pv->v;
+	_cleanup_(bset_freep) struct bset *chunks = NULL; /* the set in the volume's blocks */
 	int r;
 
-	w->from = w->to = w->covered = w->next = 0;
-	r = v->ops->map(v, w->pv->token, w->pv->set, 0, on_extent, w, e);
+	if (w->pv->set && !(chunks = bset_rescale(w->pv->set, w->pv->block_size, v->block_size)))
+		return err_set(e, ERR_FAILED, "%s has more than 2^32 blocks", v->name);
+	w->from = w->to = w->told = w->run_from = w->run_end = w->covered = w->next = 0;
+	r = v->ops->map(v, w->pv->token, chunks, 0, on_extent, w, e);
 	if (!r)
 		r = settle(w);
 	if (r)

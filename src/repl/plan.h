@@ -19,7 +19,8 @@
 struct plan_volume {
 	struct volume *v;
 	const char *token;      /* of the cut */
-	const struct bset *set; /* blocks of v->block_size that are shipped; NULL: all */
+	const struct bset *set; /* blocks of block_size that are shipped; NULL: all */
+	uint32_t block_size;    /* bytes per block of the set; any, whatever v->block_size is */
 	uint64_t size;          /* bytes, of the cut: the manifest's */
 };
 

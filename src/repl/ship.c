@@ -69,10 +69,11 @@ static void fill_volume(struct ship *sh, unsigned i, bool base, const struct com
 	strcpy(mv->name, pv->local);
 	strcpy(mv->target, pv->remote);
 	mv->size = c->volume[i].size;
-	mv->block_size = v->block_size;
+	mv->block_size = c->volume[i].block_size;
 	mv->full = sh->set[i] == NULL;
-	sh->plan[i] = (struct plan_volume){v, c->volume[i].token, sh->set[i], mv->size};
-	sh->cut.changed += mv->full ? mv->size : bset_count(sh->set[i]) * v->block_size;
+	sh->plan[i] =
+		(struct plan_volume){v, c->volume[i].token, sh->set[i], mv->block_size, mv->size};
+	sh->cut.changed += mv->full ? mv->size : bset_count(sh->set[i]) * mv->block_size;
 	sh->cut.full |= mv->full;
 }
 

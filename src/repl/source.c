@@ -3,6 +3,7 @@
 
 #include "cut.h"
 #include "fault.h"
+#include "fine.h"
 #include "log.h"
 #include "report.h"
 #include "source.h"
@@ -128,12 +129,13 @@ static int compare(struct source *s, unsigned i, const char *base, struct bitlog
 		   struct err *e)
 {
 	struct volume *v = s->volume[i];
+	_cleanup_(bset_freep) struct bset *chunks = NULL;
 	char why[160] = "";
 	struct err doubted;
 	int held;
 
 	bv->size = v->size;
-	bv->block_size = v->block_size;
+	bv->block_size = fine_block_size(v->size, v->block_size);
 	bv->all = true;
 	if (!base)
 		return 0;
@@ -144,9 +146,12 @@ static int compare(struct source *s, unsigned i, const char *base, struct bitlog
 		doubt(s, "%s: the base cut is gone: %s", v->name, why);
 		return 0;
 	}
-	bv->set = bset_new();
-	switch (v->ops->changes(v, base, bv->token, bv->set, &doubted)) {
-	case VOLUME_CHANGES_OK: bv->all = false; return 0;
+	chunks = bset_new();
+	switch (v->ops->changes(v, base, bv->token, chunks, &doubted)) {
+	case VOLUME_CHANGES_OK:
+		bv->set = bset_rescale(chunks, v->block_size, bv->block_size);
+		bv->all = bv->set == NULL;
+		return 0;
 	case VOLUME_CHANGES_DOUBT: doubt(s, "%s: %.200s", v->name, doubted.text); return 0;
 	default: *e = doubted; return -1;
 	}
@@ -210,7 +215,7 @@ uint64_t source_pending(const struct source *s, bool *all)
 
 		*all |= whole;
 		bytes += whole ? s->volume[i]->size
-			       : (set ? bset_count(set) * s->volume[i]->block_size : 0);
+			       : bset_count(set) * bitlog_newest(s->log)->volume[i].block_size;
 	}
 	return bytes;
 }

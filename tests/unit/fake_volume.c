@@ -180,12 +180,13 @@ struct manifest *fake_manifest(struct fake_volume *const *f, const struct bset *
 		struct manifest_volume *mv = &m->volume[i];
 
 		pv[i] = (struct plan_volume){&f[i]->v, "token", sets ? sets[i] : NULL,
+					     f[i]->grain ? f[i]->grain : f[i]->v.block_size,
 					     f[i]->v.size};
 		strcpy(mv->uuid, f[i]->v.uuid);
 		strcpy(mv->name, "vg0/data");
 		strcpy(mv->target, "vg1/replica");
 		mv->size = f[i]->v.size;
-		mv->block_size = f[i]->v.block_size;
+		mv->block_size = pv[i].block_size;
 		mv->full = !pv[i].set;
 	}
 	ck_assert_msg(plan_count(pv, n, &m->segments, &m->data_bytes, &e) == 0, "%s", e.text);

@@ -12,6 +12,7 @@ struct fake_volume {
 	struct volume v;
 	int fd;          /* of the image, for the test; the file has no name */
 	uint8_t *bytes;  /* what it should hold: size bytes */
+	uint32_t grain;  /* bytes per block of sets; 0: v.block_size */
 	uint64_t split;  /* bytes: map() cuts extents there, 0: nowhere */
 	uint64_t lose;   /* map() leaves out the extent that covers this byte; UINT64_MAX: none */
 	bool unreadable; /* reader() gives a descriptor that cannot be read */

@@ -44,21 +44,24 @@ static void write_some(struct model *m)
 	}
 }
 
-/* What a tracker says: the blocks that both cuts have and that differ, and a few more. */
-static struct bset *track(const struct state *a, const struct state *b, unsigned v)
+/* What a tracker says: the blocks that both cuts have and that differ, and a few more; in blocks of
+ * block_size. */
+static struct bset *track(const struct state *a, const struct state *b, unsigned v,
+			  uint32_t block_size)
 {
-	struct bset *s = bset_new();
+	_cleanup_(bset_freep) struct bset *s = bset_new();
 
 	for (unsigned i = 0; i < BLOCKS; i++)
 		if ((i < a->blocks[v] && i < b->blocks[v] &&
 		     a->content[v][i] != b->content[v][i]) ||
 		    rand() % 100 == 0)
 			bset_add(s, i, 1);
-	return s;
+	return bset_rescale(s, BLOCK, block_size);
 }
 
 static struct bitlog_cut *next_cut(struct model *m)
 {
+	static const uint32_t sizes[] = {BLOCK, BLOCK, BLOCK / 16, 3 * BLOCK};
 	struct bitlog_cut *c = make_cut(++m->seq, m->newest, 0, 0);
 
 	write_some(m);
@@ -66,8 +69,11 @@ static struct bitlog_cut *next_cut(struct model *m)
 	for (unsigned v = 0; v < VOLUMES; v++) {
 		bset_free(c->volume[v].set);
 		c->volume[v].size = (uint64_t)m->now.blocks[v] * BLOCK - rand() % 2;
+		c->volume[v].block_size = sizes[rand() % ARRAY_SIZE(sizes)];
 		c->volume[v].all = rand() % 30 == 0;
-		c->volume[v].set = c->volume[v].all ? NULL : track(&m->at[m->newest], &m->now, v);
+		c->volume[v].set = c->volume[v].all ? NULL
+						    : track(&m->at[m->newest], &m->now, v,
+							    c->volume[v].block_size);
 	}
 	return c;
 }
@@ -159,6 +165,16 @@ static void op_damage(struct model *m)
 		m->newest = m->seq; /* the cut of an interrupted append may come back, whole */
 }
 
+/* The whole of block i of BLOCK bytes. */
+static bool has(const struct bset *s, uint32_t block_size, uint64_t i)
+{
+	uint64_t at = i * BLOCK;
+
+	while (at < (i + 1) * BLOCK && bset_has(s, at / block_size))
+		at += block_size;
+	return at >= (i + 1) * BLOCK;
+}
+
 static void check_volume(const struct model *m, unsigned v)
 {
 	const struct state *a = &m->at[m->committed], *b = &m->at[m->newest];
@@ -170,7 +186,8 @@ static void check_volume(const struct model *m, unsigned v)
 	ck_assert_int_eq(all, s == NULL);
 	ck_assert(all || m->committed);
 	for (unsigned i = 0; s && i < b->blocks[v]; i++)
-		if ((i >= a->blocks[v] || a->content[v][i] != b->content[v][i]) && !bset_has(s, i))
+		if ((i >= a->blocks[v] || a->content[v][i] != b->content[v][i]) &&
+		    !has(s, bitlog_newest(m->l)->volume[v].block_size, i))
 			missed++;
 	ck_assert_uint_eq(missed, 0);
 }
@@ -215,6 +232,52 @@ START_TEST(test_model)
 }
 END_TEST
 
+static void append_sized(struct bitlog *l, unsigned seq, uint64_t size, uint32_t block_size)
+{
+	_cleanup_(bitlog_cut_freep) struct bitlog_cut *c = make_cut(seq, seq - 1, 3, 2);
+	struct err e = ERR_INIT;
+
+	c->volume[0].size = size;
+	c->volume[0].block_size = block_size;
+	ck_assert_int_eq(bitlog_append(l, c, &e), 0);
+}
+
+/* So many blocks of the newest cut's, from first to last. */
+static void check_blocks(const struct bitlog *l, uint64_t first, uint64_t last, uint64_t count)
+{
+	bool all;
+	_cleanup_(bset_freep) struct bset *s = bitlog_pending(l, 0, &all);
+
+	ck_assert(s && !all && bset_has(s, first) && bset_has(s, last));
+	ck_assert_uint_eq(bset_count(s), count);
+}
+
+/* A log of an older srsync has chunks where a newer one has pages, and a volume may grow until its
+ * pages have no numbers. Sets are rounded outwards; what does not fit any more is everything. */
+START_TEST(test_block_sizes)
+{
+	_cleanup_(bitlog_freep) struct bitlog *l = open_log(NULL);
+
+	append_sized(l, 1, 9 * BLOCK, BLOCK);
+	commit_ok(l, 1);
+	append_sized(l, 2, 9 * BLOCK, BLOCK);
+	check_blocks(l, 3, 4, 2);
+	append_sized(l, 3, 9 * BLOCK, BLOCK / 16);
+	check_blocks(l, 3, 79, 2 + 32);
+	append_sized(l, 4, 9 * BLOCK + 1, BLOCK / 16);
+	check_blocks(l, 3, 144, 2 + 32 + 1);
+	append_sized(l, 5, 9 * BLOCK + 1, 5 * BLOCK);
+	reopen(&l, NULL);
+	check_blocks(l, 0, 4, 4); /* 0, and 1 by growth */
+	commit_ok(l, 3);
+	check_blocks(l, 0, 4, 4);
+	append_sized(l, 6, 10 * BLOCK, 1);
+	check_blocks(l, 3, 25 * BLOCK - 1, 2 + 2 * 4096 + 11 * BLOCK);
+	append_sized(l, 7, 10 * BLOCK, UINT32_MAX);
+	check_blocks(l, 0, 4, 3);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("bitlog-model");
@@ -226,6 +289,7 @@ int main(void)
 	tcase_set_timeout(t, 600);
 	tcase_add_checked_fixture(t, make_dir, remove_dir);
 	tcase_add_loop_test(t, test_model, 0, rounds ? atoi(rounds) : 6);
+	tcase_add_test(t, test_block_sizes);
 	suite_add_tcase(suite, t);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

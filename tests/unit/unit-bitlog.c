@@ -135,11 +135,9 @@ START_TEST(test_sizes)
 		c->volume[0].size = (BSET_MAX_BLOCKS << 16) + 1;
 		ck_assert_int_eq(bitlog_append(l, c, &e), -1);
 		c->volume[0].size = BSET_MAX_BLOCKS << 16;
-		c->volume[0].block_size = 2 * BLOCK; /* other blocks: the numbers do not compare */
+		c->volume[0].block_size = 2 * BLOCK;
 		ck_assert_int_eq(bitlog_append(l, c, &e), 0);
 	}
-	ck_assert_ptr_null(bitlog_pending(l, 0, &all));
-	ck_assert(all);
 }
 END_TEST
 

@@ -133,6 +133,52 @@ START_TEST(test_edges)
 }
 END_TEST
 
+/* Every byte of s is in the other, and no block of that is without one. */
+START_TEST(test_rescale)
+{
+	static const uint32_t sizes[] = {1, 512, 4096, 65536, 3 * 65536, 1u << 20};
+	uint32_t from = sizes[_i / ARRAY_SIZE(sizes)], to = sizes[_i % ARRAY_SIZE(sizes)];
+	_cleanup_(bset_freep) struct bset *s = bset_new(), *d = NULL, *model = bset_new();
+	uint64_t step = from % to ? 1 : from / to; /* faster */
+	uint64_t at = 0, first, count;
+
+	srand(_i);
+	for (unsigned k = 0; k < 200; k++)
+		bset_add(s, rand() % 4000, rand() % 50);
+	d = bset_rescale(s, from, to);
+	while (bset_next_run(s, at, &first, &count))
+		for (at = first; at < first + count; at++)
+			for (uint64_t b = at * from / to; b * to < (at + 1) * from; b += step)
+				bset_add(model, b, step);
+	ck_assert(bset_covers(d, model) && bset_covers(model, d));
+}
+END_TEST
+
+START_TEST(test_rescale_edges)
+{
+	_cleanup_(bset_freep) struct bset *s = bset_new(), *coarse = NULL, *fine = NULL;
+	_cleanup_buf_ struct buf b = BUF_INIT;
+
+	bset_add(s, BSET_MAX_BLOCKS - 1, 1);
+	coarse = bset_rescale(s, UINT32_MAX, UINT32_MAX);
+	ck_assert(bset_has(coarse, BSET_MAX_BLOCKS - 1));
+	ck_assert_ptr_null(bset_rescale(s, UINT32_MAX, UINT32_MAX - 1));
+	ck_assert_int_eq(errno, ERANGE);
+	ck_assert_ptr_null(bset_rescale(s, 2, 1));
+	bset_free(TAKE(coarse));
+	coarse = bset_rescale(s, 4096, UINT32_MAX);
+	ck_assert(bset_count(coarse) == 1 && bset_has(coarse, 4096));
+	/* all of 1 TiB, in pages: 8 bytes per 256 MiB */
+	bset_free(TAKE(s));
+	s = bset_new();
+	bset_add(s, 0, 1u << 20);
+	fine = bset_rescale(s, 1u << 20, 4096);
+	ck_assert_uint_eq(bset_count(fine), 1u << 28);
+	bset_encode(fine, &b);
+	ck_assert_uint_eq(b.len, 4 + 8 * 4096);
+}
+END_TEST
+
 /* Runs up to 2047, a bitmap from 2048 on: the encoding never exceeds 8196 bytes a container. */
 START_TEST(test_smaller_form)
 {
@@ -216,6 +262,8 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, test_model, 0, 40);
 	tcase_add_test(t, test_edges);
+	tcase_add_loop_test(t, test_rescale, 0, 36);
+	tcase_add_test(t, test_rescale_edges);
 	tcase_add_test(t, test_smaller_form);
 	tcase_add_loop_test(t, test_refused, 0, ARRAY_SIZE(refused));
 	tcase_add_test(t, test_refused_bitmap);

@@ -88,7 +88,7 @@ static void check_pages(const struct fake_volume *f, const struct bset *set, con
 	for (unsigned i = 0; i < f->n; i++)
 		memset(data + f->x[i].offset, f->x[i].kind == VOLUME_DATA, f->x[i].length);
 	for (uint64_t at = 0; at < f->v.size; at++)
-		in[at] = !set || bset_has(set, at / f->v.block_size);
+		in[at] = !set || bset_has(set, at / f->grain);
 	for (unsigned i = 0; i < pages; i++) {
 		uint64_t from = (uint64_t)i * PAGE,
 			 to = from + PAGE < f->v.size ? from + PAGE : f->v.size;
@@ -107,7 +107,7 @@ static void check_pages(const struct fake_volume *f, const struct bset *set, con
 static struct bset *random_set(const struct fake_volume *f)
 {
 	struct bset *s = bset_new();
-	uint64_t blocks = f->v.size / f->v.block_size + 5; /* some of them beyond the end */
+	uint64_t blocks = f->v.size / f->grain + 5; /* some of them beyond the end */
 
 	for (unsigned i = 0; i < 30; i++)
 		bset_add(s, fake_random(&rnd) % blocks, 1 + fake_random(&rnd) % 4);
@@ -127,6 +127,7 @@ START_TEST(covers_the_set)
 	rnd = _i;
 	f = fake_new(size);
 	f->v.block_size = unit * (1 + _i % 4);
+	f->grain = _i < 24 ? f->v.block_size : 512u << fake_random(&rnd) % 12;
 	fake_fill(f, unit, &rnd);
 	set = _i % 5 ? random_set(f) : NULL;
 	whole = walk(&f, (const struct bset *const *)&set, 1, page);
@@ -175,7 +176,7 @@ END_TEST
 START_TEST(refuses_a_wrong_map)
 {
 	_cleanup_(fake_freep) struct fake_volume *f = fake_new(1u << 20);
-	struct plan_volume pv = {&f->v, "token", NULL, 1u << 20};
+	struct plan_volume pv = {&f->v, "token", NULL, 65536, 1u << 20};
 	_cleanup_(bset_freep) struct bset *set = bset_new();
 	uint64_t segments, data_bytes;
 	struct err e = ERR_INIT;
@@ -199,7 +200,7 @@ END_TEST
 START_TEST(stops_when_told)
 {
 	_cleanup_(fake_freep) struct fake_volume *f = fake_new(64u << 20);
-	struct plan_volume pv = {&f->v, "token", NULL, 64u << 20};
+	struct plan_volume pv = {&f->v, "token", NULL, 65536, 64u << 20};
 	struct seen w = {.f = &f, .stop = 3};
 	struct err e = ERR_INIT;
 
@@ -218,7 +219,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(t, 120);
-	tcase_add_loop_test(t, covers_the_set, 0, 24);
+	tcase_add_loop_test(t, covers_the_set, 0, 72);
 	tcase_add_test(t, bounds_segments);
 	tcase_add_test(t, refuses_a_wrong_map);
 	tcase_add_test(t, stops_when_told);
