@@ -22,7 +22,8 @@ TESTS += unit-received
 REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
-	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/seeded.lab
+	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/seeded.lab \
+	tests/repl/verify.lab tests/repl/verify-run.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
 
@@ -84,14 +85,17 @@ EXTRA_DIST += tests/fuzz/fuzz-manifest.sh tests/fuzz/corpus/manifest \
 	tests/fuzz/fuzz-stream.sh tests/fuzz/corpus/stream
 
 # compare by hash
-check_PROGRAMS += unit-hashtree unit-compare
+check_PROGRAMS += unit-hashtree unit-compare unit-compared
 unit_hashtree_SOURCES = tests/unit/unit-hashtree.c $(FAKE_VOLUME)
 unit_hashtree_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
 unit_hashtree_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 unit_compare_SOURCES = tests/unit/unit-compare.c $(FAKE_VOLUME)
 unit_compare_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
 unit_compare_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
-TESTS += unit-hashtree unit-compare
+unit_compared_SOURCES = tests/unit/unit-compared.c
+unit_compared_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_compared_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-hashtree unit-compare unit-compared
 
 check_PROGRAMS += fuzz-hashes
 fuzz_hashes_SOURCES = tests/fuzz/fuzz-hashes.c tests/fuzz/replay.c

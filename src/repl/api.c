@@ -286,7 +286,7 @@ static int run_command(const struct api *a, const char *command, const char *nam
 	struct spawn s = {.argv = argv};
 	int r;
 
-	if (!strcmp(command, "sync"))
+	if (!strcmp(command, "sync") || !strcmp(command, "verify"))
 		argv[7] = "--json";
 	r = spawn_run(&s, out, &words, e);
 	if (r == 0 || r == -1)
@@ -298,7 +298,7 @@ static int run_command(const struct api *a, const char *command, const char *nam
 
 static void drive(const struct server_request *rq, struct server_reply *rp)
 {
-	static const char *const allowed[] = {"sync", "pause", "resume"};
+	static const char *const allowed[] = {"sync", "pause", "resume", "verify"};
 	const struct api *a = rq->arg;
 	_cleanup_(partnership_freep) struct partnership *p = find(rq, rp);
 	_cleanup_buf_ struct buf out = BUF_INIT;

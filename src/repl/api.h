@@ -11,7 +11,8 @@
  *   POST   /v1/replicas/ID/adopt                the copy that is there becomes the seed
  *   POST   /v1/replicas/ID/rewind               target back to its committed cut
  *   GET    /v1/partnerships/ID                  status of a partnership, either role
- *   POST   /v1/partnerships/ID/COMMAND          sync, pause, resume: drive the source (role manage)
+ *   POST   /v1/partnerships/ID/COMMAND          sync, verify, pause, resume: drive the source (role
+ * manage)
  *
  * A replica answers only to the fingerprint that made it. */
 #ifndef API_H

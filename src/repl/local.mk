@@ -44,5 +44,6 @@ librepl_a_SOURCES += \
 	src/repl/stop.c src/repl/stop.h \
 	src/repl/sync.c src/repl/sync.h \
 	src/repl/target.c src/repl/target.h \
+	src/repl/verify.c src/repl/verify.h \
 	src/repl/watch.c src/repl/watch.h
 REPL_LIBS = librepl.a $(VOLUME_LIBS) $(TRANSPORT_LIBS) $(ZSTD_LIBS)

@@ -52,7 +52,8 @@ struct remote_replica *remote_commit(struct client *c, const char *id, uint64_t 
 /* The same from the JSON itself, as srsync receive reports it. */
 struct remote_replica *remote_replica_parse(const void *text, size_t len, struct err *e);
 
-/* Has the peer, a source, run "sync", "pause" or "resume"; the object it prints (the caller's). */
+/* Has the peer, a source, run "sync", "verify", "pause" or "resume"; the object it prints (the
+ * caller's). */
 json_t *remote_drive(struct client *c, const char *id, const char *command, struct err *e);
 
 /* The other direction of the same JSON, for the destination's API. received may be NULL. */

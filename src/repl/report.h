@@ -26,12 +26,20 @@ struct report_cut {
 	bool full;         /* everything was shipped, not a set of changes */
 };
 
+/* What srsync verify found last. */
+struct report_verify {
+	int64_t time_ms;         /* 0: never done */
+	uint64_t first_seq, seq; /* the cuts it was proven on, in part each */
+	uint64_t differs;        /* bytes of blocks that differed */
+};
+
 struct report {
 	unsigned n;
 	struct report_cut cut[REPORT_CUTS_MAX]; /* oldest first */
 	int64_t error_ms;                       /* 0: the newest attempt did not fail */
 	struct err error;
 	unsigned failures; /* attempts in a row that failed */
+	struct report_verify verify;
 	char warning[256]; /* said by rule 2, until the next commit; or empty */
 };
 
@@ -39,6 +47,8 @@ int report_load(const struct host *h, const char *name, struct report *r, struct
 int report_add(const struct host *h, const char *name, const struct report_cut *c, struct err *e);
 int report_failed(const struct host *h, const char *name, const struct err *why, struct err *e);
 int report_warn(const struct host *h, const char *name, const char *text, struct err *e);
+int report_verified(const struct host *h, const char *name, const struct report_verify *v,
+		    struct err *e);
 
 struct progress {
 	char phase[24]; /* "cutting", "comparing", "shipping", "committing", "receiving" */

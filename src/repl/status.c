@@ -32,6 +32,13 @@ static json_t *report_json(const struct report_cut *c)
 			 c->took_ms / 1e3, "full", c->full);
 }
 
+static json_t *verify_json(const struct report_verify *v)
+{
+	return json_pack("{s:s, s:I, s:I, s:I}", "time", fmt_time(v->time_ms).s, "first_seq",
+			 (json_int_t)v->first_seq, "seq", (json_int_t)v->seq, "differ",
+			 (json_int_t)v->differs);
+}
+
 /* Pool health of one volume; what cannot be read is itself worth telling. */
 static json_t *volume_json(const struct partnership *p, unsigned i, char *cause, size_t size)
 {
@@ -107,12 +114,12 @@ json_t *status_json(const struct host *h, const struct partnership *p, struct er
 		return NULL;
 	newest = state_committed(s);
 	lag = newest ? fmt_now_ms() - newest->time_ms : -1;
-	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:[], s:n, s:n, s:n}", "name",
-		      p->name, "id", p->id, "role", partnership_role_word(p->role), "peer",
+	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:[], s:n, s:n, s:n, s:n}",
+		      "name", p->name, "id", p->id, "role", partnership_role_word(p->role), "peer",
 		      p->peer_address, "peer_fingerprint", p->peer_fingerprint, "state",
 		      state_word(h, p, newest, r, busy, lag), "rpo", p->rpo_ms / 1e3, "lag",
 		      lag / 1e3, "keep", (json_int_t)p->keep, "volumes", "committed", "last",
-		      "progress");
+		      "verified", "progress");
 	volumes = json_object_get(j, "volumes");
 	for (unsigned i = 0; i < p->volumes; i++)
 		json_array_append_new(volumes, volume_json(p, i, health, sizeof(health)));
@@ -125,6 +132,8 @@ json_t *status_json(const struct host *h, const struct partnership *p, struct er
 		json_object_set_new(j, "lag", json_null());
 	if (r->n)
 		json_object_set_new(j, "last", report_json(&r->cut[r->n - 1]));
+	if (r->verify.time_ms)
+		json_object_set_new(j, "verified", verify_json(&r->verify));
 	if (busy)
 		json_object_set_new(j, "progress", progress_json(&pr));
 	add_cause(j, r, health, newest ? lag : 0);

@@ -7,9 +7,11 @@
 #include "log.h"
 #include "remote.h"
 #include "ship.h"
+#include "stop.h"
 #include "stream.h"
 #include "sync.h"
 
+#define LOCK_POLL_MS      50
 #define SPACE_LOW_PERCENT 85 /* of a pool; at 95 no cut is taken any more */
 
 /* One attempt: the source, the peer if it answers, and what is known of both. */
@@ -276,10 +278,21 @@ static int work(struct attempt *a, struct sync_result *out, struct err *e)
 			(unsigned long long)bitlog_newest(a->s->log)->seq);
 }
 
+static int open_source(struct attempt *a, const char *name, struct err *e)
+{
+	uint64_t until = fmt_mono_us() + a->options->wait_ms * 1000ULL;
+
+	do {
+		a->s = source_open(a->host, name, "srsync sync", e);
+		if (a->s)
+			return 0;
+	} while (e->code == ERR_BUSY && fmt_mono_us() < until && !stop_sleep(LOCK_POLL_MS));
+	return -1;
+}
+
 static int open_attempt(struct attempt *a, const char *name, struct err *e)
 {
-	a->s = source_open(a->host, name, "srsync sync", e);
-	if (!a->s)
+	if (open_source(a, name, e) < 0)
 		return -1;
 	if (partnership_paused(a->host, name)) {
 		err_set(e, ERR_FAILED, "%s is paused", name);

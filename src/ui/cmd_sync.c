@@ -14,26 +14,7 @@
 #include "stop.h"
 #include "sync.h"
 
-#define BAR            24        /* cells of the progress bar */
 #define SYNC_ANSWER_MS 604800000 /* a first sync may take days; a dead peer shows earlier */
-
-static void bar(void *arg, const struct progress *p)
-{
-	double part = p->bytes_total ? (double)p->bytes / p->bytes_total : 0;
-	int full = part > 1 ? BAR : (int)(part * BAR);
-	char cells[BAR + 1];
-
-	(void)arg;
-	memset(cells, '.', BAR);
-	memset(cells, '#', full);
-	cells[BAR] = '\0';
-	fprintf(stderr, "\r\033[Kcut %llu %s [%s] %3.0f %% %s of %s, %s, %s left",
-		(unsigned long long)p->seq, p->phase, cells, part * 100, fmt_bytes(p->bytes).s,
-		fmt_bytes(p->bytes_total).s, fmt_rate(p->rate).s,
-		p->rate && p->bytes < p->bytes_total
-			? fmt_duration((double)(p->bytes_total - p->bytes) / p->rate).s
-			: "-");
-}
 
 static void print_text(const struct report_cut *c)
 {
@@ -103,7 +84,7 @@ int cmd_sync(int argc, char **argv, struct err *e)
 	if (p->role == VOLUME_TARGET)
 		return sync_there(&h, p, json, e);
 	if (tty && !json)
-		so.progress = bar;
+		so.progress = ui_bar;
 	stop_init();
 	result = sync_once(&h, p->name, &so, &r, e);
 	if (so.progress)
