@@ -97,9 +97,13 @@ unit_compared_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_compared_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-hashtree unit-compare unit-compared
 
-check_PROGRAMS += fuzz-hashes
+check_PROGRAMS += fuzz-hashes fuzz-compared
+fuzz_compared_SOURCES = tests/fuzz/fuzz-compared.c tests/fuzz/replay.c
+fuzz_compared_CPPFLAGS = $(librepl_a_CPPFLAGS)
+fuzz_compared_LDADD = $(REPL_LIBS)
 fuzz_hashes_SOURCES = tests/fuzz/fuzz-hashes.c tests/fuzz/replay.c
 fuzz_hashes_CPPFLAGS = $(librepl_a_CPPFLAGS)
 fuzz_hashes_LDADD = $(REPL_LIBS)
-TESTS += tests/fuzz/fuzz-hashes.sh
-EXTRA_DIST += tests/fuzz/fuzz-hashes.sh tests/fuzz/corpus/hashes
+TESTS += tests/fuzz/fuzz-hashes.sh tests/fuzz/fuzz-compared.sh
+EXTRA_DIST += tests/fuzz/fuzz-hashes.sh tests/fuzz/corpus/hashes \
+	tests/fuzz/fuzz-compared.sh tests/fuzz/corpus/compared
