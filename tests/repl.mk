@@ -51,7 +51,10 @@ REPL_LAB = \
 	tests/repl/resume.lab \
 	tests/repl/rewind-power.lab \
 	tests/repl/run.lab \
-	tests/repl/sync.lab
+	tests/repl/seeded.lab \
+	tests/repl/sync.lab \
+	tests/repl/verify-run.lab \
+	tests/repl/verify.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/group.sh tests/repl/redo.sh tests/repl/setup.sh
 check_PROGRAMS += unit-spool
@@ -121,3 +124,27 @@ TESTS += tests/fuzz/fuzz-manifest.sh tests/fuzz/fuzz-segment.sh tests/fuzz/fuzz-
 EXTRA_DIST += tests/fuzz/fuzz-manifest.sh tests/fuzz/corpus/manifest \
 	tests/fuzz/fuzz-segment.sh tests/fuzz/corpus/segment \
 	tests/fuzz/fuzz-stream.sh tests/fuzz/corpus/stream
+
+# compare by hash
+check_PROGRAMS += unit-hashtree unit-compare unit-compared
+unit_hashtree_SOURCES = tests/unit/unit-hashtree.c $(FAKE_VOLUME)
+unit_hashtree_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_hashtree_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+unit_compare_SOURCES = tests/unit/unit-compare.c $(FAKE_VOLUME)
+unit_compare_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_compare_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+unit_compared_SOURCES = tests/unit/unit-compared.c
+unit_compared_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_compared_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-hashtree unit-compare unit-compared
+
+check_PROGRAMS += fuzz-hashes fuzz-compared
+fuzz_compared_SOURCES = tests/fuzz/fuzz-compared.c tests/fuzz/replay.c
+fuzz_compared_CPPFLAGS = $(librepl_a_CPPFLAGS)
+fuzz_compared_LDADD = $(REPL_LIBS)
+fuzz_hashes_SOURCES = tests/fuzz/fuzz-hashes.c tests/fuzz/replay.c
+fuzz_hashes_CPPFLAGS = $(librepl_a_CPPFLAGS)
+fuzz_hashes_LDADD = $(REPL_LIBS)
+TESTS += tests/fuzz/fuzz-hashes.sh tests/fuzz/fuzz-compared.sh
+EXTRA_DIST += tests/fuzz/fuzz-hashes.sh tests/fuzz/corpus/hashes \
+	tests/fuzz/fuzz-compared.sh tests/fuzz/corpus/compared

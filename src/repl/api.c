@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api.h"
+#include "hashes.h"
 #include "js.h"
 #include "manifest.h"
 #include "peers.h"
@@ -206,6 +207,43 @@ static void rewind_head(const struct server_request *rq, struct server_reply *rp
 		reply_json(rp, json_pack("{s:b}", "rewound", 1));
 }
 
+static void get_hashes(const struct server_request *rq, struct server_reply *rp)
+{
+	const struct api *a = rq->arg;
+	_cleanup_(partnership_freep) struct partnership *p = find_replica(rq, rp);
+	struct err e = ERR_INIT;
+
+	if (!p)
+		return;
+	if (replica_hashes(a->replicas, p, rq->body, rq->len, &rp->body, &e) < 0) {
+		buf_reset(&rp->body);
+		server_reply_error(rp, 0, &e);
+	} else {
+		rp->status = 200;
+		rp->type = "application/octet-stream";
+	}
+}
+
+/* A state_cut as on the wire, with sizes: token is empty. */
+static void adopt(const struct server_request *rq, struct server_reply *rp)
+{
+	const struct api *a = rq->arg;
+	_cleanup_(partnership_freep) struct partnership *p = find_replica(rq, rp);
+	_cleanup_free_ struct state_cut *seed = xmalloc(sizeof(*seed));
+	_cleanup_json_ json_t *j = NULL;
+	struct err e = ERR_INIT;
+	json_t *reply;
+
+	if (!p)
+		return;
+	j = js_parse(rq->body, rq->len, "the request", &e);
+	if (!j || state_cut_parse(j, seed, &e) < 0 ||
+	    replica_adopt(a->replicas, p, seed, &reply, &e) < 0)
+		server_reply_error(rp, 0, &e);
+	else
+		reply_json(rp, reply);
+}
+
 static void get_status(const struct server_request *rq, struct server_reply *rp)
 {
 	const struct api *a = rq->arg;
@@ -248,7 +286,7 @@ static int run_command(const struct api *a, const char *command, const char *nam
 	struct spawn s = {.argv = argv};
 	int r;
 
-	if (!strcmp(command, "sync"))
+	if (!strcmp(command, "sync") || !strcmp(command, "verify"))
 		argv[7] = "--json";
 	r = spawn_run(&s, out, &words, e);
 	if (r == 0 || r == -1)
@@ -260,7 +298,7 @@ static int run_command(const struct api *a, const char *command, const char *nam
 
 static void drive(const struct server_request *rq, struct server_reply *rp)
 {
-	static const char *const allowed[] = {"sync", "pause", "resume"};
+	static const char *const allowed[] = {"sync", "pause", "resume", "verify"};
 	const struct api *a = rq->arg;
 	_cleanup_(partnership_freep) struct partnership *p = find(rq, rp);
 	_cleanup_buf_ struct buf out = BUF_INIT;
@@ -292,6 +330,8 @@ const struct server_route api_routes[] = {
 	{"PUT", "/v1/replicas/*/cuts/*", begin_cut, MANIFEST_FRAME_MAX},
 	{"PUT", "/v1/replicas/*/cuts/*/segments/*", put_segment, SEGMENT_MAX},
 	{"POST", "/v1/replicas/*/cuts/*/commit", commit_cut, 0},
+	{"POST", "/v1/replicas/*/hashes", get_hashes, HASHES_REQUEST_MAX},
+	{"POST", "/v1/replicas/*/adopt", adopt, REQUEST_MAX},
 	{"POST", "/v1/replicas/*/rewind", rewind_head, 0},
 	{"GET", "/v1/partnerships/*", get_status, 0},
 	{"POST", "/v1/partnerships/*/*", drive, 0},

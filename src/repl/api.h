@@ -7,9 +7,12 @@
  *   PUT    /v1/replicas/ID/cuts/SEQ             manifest -> received segments
  *   PUT    /v1/replicas/ID/cuts/SEQ/segments/N  one segment -> durable
  *   POST   /v1/replicas/ID/cuts/SEQ/commit      -> committed
+ *   POST   /v1/replicas/ID/hashes               hashes.h -> 16 bytes per node
+ *   POST   /v1/replicas/ID/adopt                the copy that is there becomes the seed
  *   POST   /v1/replicas/ID/rewind               target back to its committed cut
  *   GET    /v1/partnerships/ID                  status of a partnership, either role
- *   POST   /v1/partnerships/ID/COMMAND          sync, pause, resume: drive the source (role manage)
+ *   POST   /v1/partnerships/ID/COMMAND          sync, verify, pause, resume: drive the source (role
+ * manage)
  *
  * A replica answers only to the fingerprint that made it. */
 #ifndef API_H

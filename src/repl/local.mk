@@ -14,9 +14,15 @@ librepl_a_SOURCES += \
 	src/repl/stream.c src/repl/stream.h
 librepl_a_SOURCES += \
 	src/repl/api.c src/repl/api.h \
+	src/repl/compare.c src/repl/compare.h \
+	src/repl/compare_peer.c src/repl/compare_peer.h \
+	src/repl/compared.c src/repl/compared.h \
 	src/repl/durable.c src/repl/durable.h \
 	src/repl/hooks.c src/repl/hooks.h src/repl/hooks_run.c src/repl/hooks_run.h \
 	src/repl/fine.c src/repl/fine.h \
+	src/repl/hasher.c src/repl/hasher.h \
+	src/repl/hashes.c src/repl/hashes.h \
+	src/repl/hashtree.c src/repl/hashtree.h \
 	src/repl/host.c src/repl/host.h \
 	src/repl/pace.c src/repl/pace.h \
 	src/repl/partnership.c src/repl/partnership.h \
@@ -28,6 +34,7 @@ librepl_a_SOURCES += \
 	src/repl/remote.c src/repl/remote.h \
 	src/repl/replica.c src/repl/replica.h \
 	src/repl/replica_commit.c src/repl/replica_commit.h \
+	src/repl/replica_hash.c src/repl/replica_hash.h \
 	src/repl/report.c src/repl/report.h \
 	src/repl/run.c src/repl/run.h \
 	src/repl/serve.c src/repl/serve.h \
@@ -39,5 +46,7 @@ librepl_a_SOURCES += \
 	src/repl/status.c src/repl/status.h \
 	src/repl/stop.c src/repl/stop.h \
 	src/repl/sync.c src/repl/sync.h \
-	src/repl/target.c src/repl/target.h
+	src/repl/target.c src/repl/target.h \
+	src/repl/verify.c src/repl/verify.h \
+	src/repl/watch.c src/repl/watch.h
 REPL_LIBS = librepl.a $(VOLUME_LIBS) $(TRANSPORT_LIBS) $(ZSTD_LIBS)

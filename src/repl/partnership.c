@@ -49,7 +49,9 @@ static int parse(const json_t *j, struct partnership *p, struct err *e)
 		    0 ||
 	    js_u64_or(j, "rpo_ms", PARTNERSHIP_RPO_MS, &p->rpo_ms, e) < 0 ||
 	    js_u64_or(j, "keep", PARTNERSHIP_KEEP, &p->keep, e) < 0 ||
-	    js_u64_or(j, "rate", 0, &p->rate, e) < 0 || !(list = js_array(j, "volumes", e)))
+	    js_u64_or(j, "rate", 0, &p->rate, e) < 0 ||
+	    js_bool_or(j, "seeded", false, &p->seeded, e) < 0 ||
+	    !(list = js_array(j, "volumes", e)))
 		return -1;
 	p->role = strcmp(role, "source") ? VOLUME_TARGET : VOLUME_SOURCE;
 	p->volumes = json_array_size(list);
@@ -102,11 +104,11 @@ int partnership_save(const struct host *h, const struct partnership *p, bool fre
 {
 	struct host_path path = file_of(h, p->name);
 	_cleanup_json_ json_t *j =
-		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "format", 1, "name",
-			  p->name, "id", p->id, "role", partnership_role_word(p->role),
+		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o}", "format", 1,
+			  "name", p->name, "id", p->id, "role", partnership_role_word(p->role),
 			  "peer_address", p->peer_address, "peer_fingerprint", p->peer_fingerprint,
 			  "rpo_ms", (json_int_t)p->rpo_ms, "keep", (json_int_t)p->keep, "rate",
-			  (json_int_t)p->rate, "volumes", volumes_json(p));
+			  (json_int_t)p->rate, "seeded", p->seeded, "volumes", volumes_json(p));
 
 	if (fresh && access(path.s, F_OK) == 0) {
 		err_set(e, ERR_FAILED, "there is a partnership %s on this host already", p->name);

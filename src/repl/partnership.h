@@ -33,6 +33,7 @@ struct partnership {
 	uint64_t rpo_ms;
 	uint64_t keep;
 	uint64_t rate; /* bytes per second at most; 0: no limit */
+	bool seeded;   /* at the source: the targets held a copy before the first cut */
 	unsigned volumes;
 	struct partnership_volume volume[PARTNERSHIP_VOLUMES_MAX];
 };

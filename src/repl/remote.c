@@ -18,11 +18,15 @@ json_t *remote_replica_json(const struct state *s, const char *open_generation, 
 			    const struct bset *received, bool paused)
 {
 	json_t *j = json_pack("{s:[], s:n, s:b}", "cuts", "open", "paused", paused);
-	json_t *ranges = json_array();
+	json_t *ranges = json_array(), *sizes = json_array();
+	const struct state_cut *newest = state_newest(s);
 	uint64_t first = 0, n = 0;
 
 	for (unsigned i = 0; i < s->n; i++)
 		json_array_append_new(json_object_get(j, "cuts"), state_cut_json(s->cut[i], false));
+	for (unsigned i = 0; newest && i < newest->volumes; i++)
+		json_array_append_new(sizes, json_integer(newest->volume[i].size));
+	json_object_set_new(j, "sizes", sizes);
 	while (received && bset_next_run(received, first + n, &first, &n))
 		json_array_append_new(ranges,
 				      json_pack("[I, I]", (json_int_t)first, (json_int_t)n));
@@ -54,6 +58,19 @@ static int parse_open(const json_t *j, struct remote_replica *r, struct err *e)
 	return 0;
 }
 
+/* A peer of an earlier version says nothing of sizes. */
+static int parse_sizes(const json_t *list, struct remote_replica *r, struct err *e)
+{
+	if (json_array_size(list) > PARTNERSHIP_VOLUMES_MAX)
+		return err_set(e, ERR_FAILED, "a cut of %zu volumes", json_array_size(list));
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_int_t n = json_integer_value(json_array_get(list, i));
+
+		r->size[i] = n > 0 ? n : 0;
+	}
+	return 0;
+}
+
 struct remote_replica *remote_replica_parse(const void *text, size_t len, struct err *e)
 {
 	_cleanup_(remote_replica_freep) struct remote_replica *r = xcalloc(1, sizeof(*r));
@@ -64,6 +81,7 @@ struct remote_replica *remote_replica_parse(const void *text, size_t len, struct
 	r->state = xcalloc(1, sizeof(*r->state));
 	r->received = bset_new();
 	if (!cuts || js_bool_or(j, "paused", false, &r->paused, e) < 0 ||
+	    parse_sizes(json_object_get(j, "sizes"), r, e) < 0 ||
 	    parse_open(json_object_get(j, "open"), r, e) < 0)
 		return NULL;
 	for (size_t i = 0; i < json_array_size(cuts); i++) {
@@ -138,6 +156,36 @@ int remote_rewind(struct client *c, const char *id, struct err *e)
 
 	snprintf(path, sizeof(path), "/v1/replicas/%s/rewind", id);
 	return call(c, "POST", path, NULL, 0, &reply, e);
+}
+
+struct remote_replica *remote_adopt(struct client *c, const char *id, const struct state_cut *seed,
+				    struct err *e)
+{
+	_cleanup_json_ json_t *j = state_cut_json(seed, true);
+	_cleanup_free_ char *text = json_dumps(j, JSON_COMPACT);
+	_cleanup_buf_ struct buf reply = BUF_INIT;
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/v1/replicas/%s/adopt", id);
+	return call(c, "POST", path, text, strlen(text), &reply, e) < 0
+		       ? NULL
+		       : remote_replica_parse(reply.data, reply.len, e);
+}
+
+int remote_hashes(struct client *c, const char *id, const struct hashes *q, struct buf *answer,
+		  _Atomic uint64_t *wire, struct err *e)
+{
+	_cleanup_json_ json_t *j = hashes_json(q);
+	_cleanup_free_ char *text = json_dumps(j, JSON_COMPACT);
+	size_t len = strlen(text);
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "/v1/replicas/%s/hashes", id);
+	if (call(c, "POST", path, text, len, answer, e) < 0)
+		return -1;
+	if (wire)
+		*wire += len + answer->len;
+	return 0;
 }
 
 struct remote_replica *remote_begin(struct client *c, const char *id, uint64_t seq,

@@ -5,6 +5,7 @@
 #define REMOTE_H
 
 #include "client.h"
+#include "hashes.h"
 #include "partnership.h"
 #include "state.h"
 
@@ -14,6 +15,8 @@ struct remote_replica {
 	char open_generation[FMT_ID_SIZE]; /* the open cut, or empty */
 	uint64_t open_seq;
 	struct bset *received; /* durable segments of the open cut; owned */
+	/* Of the volumes of the newest cut, in bytes; 0: the peer did not say. */
+	uint64_t size[PARTNERSHIP_VOLUMES_MAX];
 	bool paused;
 };
 
@@ -33,6 +36,13 @@ int remote_remove(struct client *c, const char *id, struct err *e);
 /* Brings the target back to its committed cut, throwing away what somebody else wrote there. */
 int remote_rewind(struct client *c, const char *id, struct err *e);
 
+/* Has what the targets hold adopted as the seed: generation, seq, time_ms and sizes of seed. */
+struct remote_replica *remote_adopt(struct client *c, const char *id, const struct state_cut *seed,
+				    struct err *e);
+/* Asks for hashes; the answer replaces what is in it. wire (may be NULL) gets the bytes of both. */
+int remote_hashes(struct client *c, const char *id, const struct hashes *q, struct buf *answer,
+		  _Atomic uint64_t *wire, struct err *e);
+
 struct remote_replica *remote_begin(struct client *c, const char *id, uint64_t seq,
 				    const struct buf *manifest, struct err *e);
 int remote_segment(struct client *c, const char *id, uint64_t seq, uint64_t number,
@@ -42,7 +52,8 @@ struct remote_replica *remote_commit(struct client *c, const char *id, uint64_t 
 /* The same from the JSON itself, as srsync receive reports it. */
 struct remote_replica *remote_replica_parse(const void *text, size_t len, struct err *e);
 
-/* Has the peer, a source, run "sync", "pause" or "resume"; the object it prints (the caller's). */
+/* Has the peer, a source, run "sync", "verify", "pause" or "resume"; the object it prints (the
+ * caller's). */
 json_t *remote_drive(struct client *c, const char *id, const char *command, struct err *e);
 
 /* The other direction of the same JSON, for the destination's API. received may be NULL. */

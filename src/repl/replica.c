@@ -9,12 +9,14 @@
 #include "redo.h"
 #include "remote.h"
 #include "replica_commit.h"
+#include "replica_hash.h"
 #include "session.h"
 
 struct replicas {
 	const struct host *host;
 	pthread_mutex_t mutex; /* of the list */
 	struct session *first; /* never shortened while the process lives */
+	struct replica_hash *hash;
 };
 
 struct replicas *replicas_new(const struct host *h)
@@ -22,6 +24,7 @@ struct replicas *replicas_new(const struct host *h)
 	struct replicas *r = xcalloc(1, sizeof(*r));
 
 	r->host = h;
+	r->hash = replica_hash_new(h);
 	pthread_mutex_init(&r->mutex, NULL);
 	return r;
 }
@@ -34,10 +37,23 @@ void replicas_free(struct replicas *r)
 		next = s->next;
 		session_close(s);
 		pthread_rwlock_destroy(&s->rw);
+		pthread_rwlock_destroy(&s->reading);
 		pthread_mutex_destroy(&s->sets);
 		free(s);
 	}
+	replica_hash_free(r ? r->hash : NULL);
 	free(r);
+}
+
+/* Questions come without end; whoever frees slots must get his turn. */
+static void init_reading(pthread_rwlock_t *rw)
+{
+	pthread_rwlockattr_t a;
+
+	pthread_rwlockattr_init(&a);
+	pthread_rwlockattr_setkind_np(&a, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(rw, &a);
+	pthread_rwlockattr_destroy(&a);
 }
 
 static struct session *find(struct replicas *r, const char *id)
@@ -52,6 +68,7 @@ static struct session *find(struct replicas *r, const char *id)
 		strcpy(s->id, id);
 		s->lock = -1;
 		pthread_rwlock_init(&s->rw, NULL);
+		init_reading(&s->reading);
 		pthread_mutex_init(&s->sets, NULL);
 		s->next = r->first;
 		r->first = s;
@@ -103,6 +120,7 @@ void replicas_tick(struct replicas *r)
 	pthread_mutex_unlock(&r->mutex);
 	for (; s; s = s->next)
 		tick(s);
+	replica_hash_tick(r->hash);
 }
 
 void replica_close(struct replicas *r, const struct partnership *p)
@@ -208,11 +226,15 @@ static int check_identity(const struct session *s, const struct manifest *m, str
 
 static int grow(struct session *s, const struct manifest *m, struct err *e)
 {
-	for (unsigned i = 0; i < m->volumes; i++)
+	int r = 0;
+
+	pthread_rwlock_wrlock(&s->reading); /* it prepares the slots anew */
+	for (unsigned i = 0; i < m->volumes && r == 0; i++)
 		if (m->volume[i].size > s->v[i]->size &&
 		    s->v[i]->ops->grow(s->v[i], m->volume[i].size, e) < 0)
-			return err_wrap(e, "grow %s", s->v[i]->name);
-	return 0;
+			r = err_wrap(e, "grow %s", s->v[i]->name);
+	pthread_rwlock_unlock(&s->reading);
+	return r;
 }
 
 /* Rule 4's flush: the data of every head, then the notes about it. */
@@ -451,6 +473,34 @@ int replica_rewind(struct replicas *r, const struct partnership *p, struct err *
 	if (result == 0 && (redo_settle(s, e) < 0 || session_forget_cut(s, e) < 0 ||
 			    session_rewind(s, true, e) < 0))
 		result = -1;
+	session_close(s);
+	pthread_rwlock_unlock(&s->rw);
+	return result;
+}
+
+int replica_hashes(struct replicas *r, const struct partnership *p, const void *question,
+		   size_t len, struct buf *answer, struct err *e)
+{
+	_cleanup_free_ struct hashes *q = xmalloc(sizeof(*q));
+
+	if (hashes_parse(question, len, q, e) < 0)
+		return -1;
+	return replica_hash_answer(r->hash, find(r, p->id), p, q, answer, e);
+}
+
+int replica_adopt(struct replicas *r, const struct partnership *p, const struct state_cut *seed,
+		  json_t **reply, struct err *e)
+{
+	struct session *s = find(r, p->id);
+	int result;
+
+	pthread_rwlock_wrlock(&s->rw);
+	session_close(s);
+	result = session_open(s, r->host, p, 0, e);
+	if (result == 0)
+		result = replica_adopt_session(s, seed, e);
+	if (result == 0)
+		*reply = describe(s);
 	session_close(s);
 	pthread_rwlock_unlock(&s->rw);
 	return result;

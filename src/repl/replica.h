@@ -42,6 +42,13 @@ int replica_segment(struct replicas *r, const struct partnership *p, uint64_t se
 		    const void *segment, size_t len, struct err *e);
 int replica_commit(struct replicas *r, const struct partnership *p, uint64_t seq, json_t **reply,
 		   struct err *e);
+/* Answers the question of hashes.h, appending to answer. Beside everything else that goes on. */
+int replica_hashes(struct replicas *r, const struct partnership *p, const void *question,
+		   size_t len, struct buf *answer, struct err *e);
+/* While nothing is committed: what the targets hold now becomes the seed, a cut named and sized as
+ * in seed, to compare with. Repeating is harmless. */
+int replica_adopt(struct replicas *r, const struct partnership *p, const struct state_cut *seed,
+		  json_t **reply, struct err *e);
 /* Throws away the open cut and what anybody wrote to the head: it is the committed cut again. */
 int replica_rewind(struct replicas *r, const struct partnership *p, struct err *e);
 /* Lets go of the open cut, if there is one, so that another process can lock the partnership. */

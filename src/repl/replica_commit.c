@@ -145,11 +145,13 @@ static void clear_up(struct session *s, const struct state *retired)
 		log_err(LOG_LEVEL_WARN, &e);
 	fault("commit.cleaned");
 	session_unhold(s);
+	pthread_rwlock_wrlock(&s->reading);
 	for (unsigned k = 0; k < retired->n; k++)
 		for (unsigned i = 0; i < s->p->volumes; i++)
 			if (s->v[i]->ops->release(s->v[i], retired->cut[k]->volume[i].token, &e) <
 			    0)
 				log_err(LOG_LEVEL_WARN, &e);
+	pthread_rwlock_unlock(&s->reading);
 	fault("commit.released");
 }
 
@@ -174,5 +176,51 @@ int replica_commit_session(struct session *s, struct err *e)
 	fault("commit.recorded");
 	log_info("%s: cut %llu is committed", s->p->name, (unsigned long long)c->seq);
 	clear_up(s, retired);
+	return 0;
+}
+
+/* The seed counts only as far as the source reaches: sizes may differ by LVM's rounding. */
+static int name_seed(const struct session *s, const struct cut *cut, const struct state_cut *seed,
+		     struct state_cut *c, struct err *e)
+{
+	if (seed->volumes != s->p->volumes)
+		return err_set(e, ERR_REFUSED, "%s has %u volumes here, not %u", s->p->name,
+			       s->p->volumes, seed->volumes);
+	*c = *seed;
+	c->seed = true;
+	c->committed_ms = fmt_now_ms();
+	for (unsigned i = 0; i < c->volumes; i++) {
+		strcpy(c->volume[i].token, cut->token[i]);
+		if (s->v[i]->size < c->volume[i].size)
+			c->volume[i].size = s->v[i]->size;
+	}
+	return 0;
+}
+
+int replica_adopt_session(struct session *s, const struct state_cut *seed, struct err *e)
+{
+	_cleanup_free_ struct cut *cut = xcalloc(1, sizeof(*cut));
+	_cleanup_free_ struct state_cut *c = xcalloc(1, sizeof(*c));
+	const struct state_cut *now = state_newest(s->state);
+
+	if (now && now->seed && state_cut_is(now, seed->generation, seed->seq, seed->time_ms))
+		return 0;
+	if (now)
+		return err_set(e, ERR_REFUSED,
+			       "rule 3 (identity before bytes): cut %llu is committed here, "
+			       "so there is nothing to adopt",
+			       (unsigned long long)now->seq);
+	if (session_forget_cut(s, e) < 0 || session_hold(s, NULL, true, e) < 0)
+		return -1;
+	if (session_snap(s, cut, e) < 0)
+		return err_wrap(e, "adopt the copy");
+	fault("adopt.snapped");
+	if (name_seed(s, cut, seed, c, e) < 0)
+		return -1;
+	state_add(s->state, c);
+	if (state_save(s->host, s->p->name, s->state, e) < 0)
+		return -1;
+	fault("adopt.recorded");
+	log_info("%s: the copy that is here is adopted, to compare with", s->p->name);
 	return 0;
 }

@@ -9,6 +9,9 @@
 /* Under the session's exclusive lock, heads held. On success s->m is NULL and the state is new. */
 int replica_commit_session(struct session *s, struct err *e);
 
+/* The same of replica_adopt(): a snapshot of each head as it is, recorded as the seed. */
+int replica_adopt_session(struct session *s, const struct state_cut *seed, struct err *e);
+
 /* The record of a durable segment, for received.h. */
 void replica_note(struct buf *out, const struct segment *seg);
 

@@ -18,6 +18,8 @@ static int parse_cut(const json_t *j, struct report_cut *c, struct err *e)
 	    js_u64(j, "changed", &c->changed, e) < 0 || js_u64(j, "shipped", &c->shipped, e) < 0 ||
 	    js_u64(j, "wire", &c->wire, e) < 0 || js_u64(j, "took_ms", &c->took_ms, e) < 0)
 		return -1;
+	if (js_u64_or(j, "compared", 0, &c->compared, e) < 0)
+		return -1;
 	c->time_ms = time_ms;
 	c->finished_ms = finished_ms;
 	return js_bool_or(j, "full", false, &c->full, e);
@@ -29,8 +31,9 @@ static json_t *cut_json(const struct report_cut *c)
 			 (json_int_t)c->seq, "time_ms", (json_int_t)c->time_ms, "finished_ms",
 			 (json_int_t)c->finished_ms, "pause_us", (json_int_t)c->pause_us,
 			 "hooks_us", (json_int_t)c->hooks_us, "changed", (json_int_t)c->changed,
-			 "shipped", (json_int_t)c->shipped, "wire", (json_int_t)c->wire, "took_ms",
-			 (json_int_t)c->took_ms, "full", c->full);
+			 "compared", (json_int_t)c->compared, "shipped", (json_int_t)c->shipped,
+			 "wire", (json_int_t)c->wire, "took_ms", (json_int_t)c->took_ms, "full",
+			 c->full);
 }
 
 static int parse_error(const json_t *j, struct report *r, struct err *e)
@@ -49,6 +52,20 @@ static int parse_error(const json_t *j, struct report *r, struct err *e)
 	return 0;
 }
 
+static int parse_verify(const json_t *j, struct report_verify *v, struct err *e)
+{
+	uint64_t ms;
+
+	if (!json_is_object(j))
+		return 0;
+	if (js_u64(j, "verified_ms", &ms, e) < 0 || js_u64(j, "first_seq", &v->first_seq, e) < 0 ||
+	    js_u64(j, "verified_seq", &v->seq, e) < 0 ||
+	    js_u64(j, "differences", &v->differs, e) < 0)
+		return -1;
+	v->time_ms = ms;
+	return 0;
+}
+
 int report_load(const struct host *h, const char *name, struct report *r, struct err *e)
 {
 	_cleanup_json_ json_t *j = js_load(host_state(h, name, "report.json").s, e);
@@ -61,6 +78,7 @@ int report_load(const struct host *h, const char *name, struct report *r, struct
 							  : -1; /* damaged: nothing depends on it */
 	if (!(list = js_array(j, "cuts", e)) ||
 	    parse_error(json_object_get(j, "error"), r, e) < 0 ||
+	    parse_verify(json_object_get(j, "verify"), &r->verify, e) < 0 ||
 	    js_u64_or(j, "failures", 0, &failures, e) < 0 ||
 	    js_str_or(j, "warning", "", r->warning, sizeof(r->warning), e) < 0)
 		return -1;
@@ -85,6 +103,13 @@ static int save(const struct host *h, const char *name, const struct report *r, 
 					      (json_int_t)r->error_ms, "code",
 					      err_word(r->error.code), "text", r->error.text,
 					      "hint", r->error.hint));
+	if (r->verify.time_ms)
+		json_object_set_new(j, "verify",
+				    json_pack("{s:I, s:I, s:I, s:I}", "verified_ms",
+					      (json_int_t)r->verify.time_ms, "first_seq",
+					      (json_int_t)r->verify.first_seq, "verified_seq",
+					      (json_int_t)r->verify.seq, "differences",
+					      (json_int_t)r->verify.differs));
 	return js_save(host_state(h, name, "report.json").s, j, 0600, e);
 }
 
@@ -122,6 +147,17 @@ int report_warn(const struct host *h, const char *name, const char *text, struct
 	if (report_load(h, name, &r, e) < 0)
 		return -1;
 	snprintf(r.warning, sizeof(r.warning), "%s", text);
+	return save(h, name, &r, e);
+}
+
+int report_verified(const struct host *h, const char *name, const struct report_verify *v,
+		    struct err *e)
+{
+	struct report r;
+
+	if (report_load(h, name, &r, e) < 0)
+		return -1;
+	r.verify = *v;
 	return save(h, name, &r, e);
 }
 

@@ -20,10 +20,18 @@ struct report_cut {
 	uint64_t pause_us;
 	uint64_t hooks_us; /* hooks.h; 0: there were none, or the cut is of an earlier attempt */
 	uint64_t changed;  /* bytes of the changed-block set */
+	uint64_t compared; /* bytes compared by hash to find it; 0: tracking told */
 	uint64_t shipped;  /* bytes of data extents */
 	uint64_t wire;     /* bytes of segments sent */
 	uint64_t took_ms;  /* from the start of the cut to the commit */
 	bool full;         /* everything was shipped, not a set of changes */
+};
+
+/* What srsync verify found last. */
+struct report_verify {
+	int64_t time_ms;         /* 0: never done */
+	uint64_t first_seq, seq; /* the cuts it was proven on, in part each */
+	uint64_t differs;        /* bytes of blocks that differed */
 };
 
 struct report {
@@ -32,6 +40,7 @@ struct report {
 	int64_t error_ms;                       /* 0: the newest attempt did not fail */
 	struct err error;
 	unsigned failures; /* attempts in a row that failed */
+	struct report_verify verify;
 	char warning[256]; /* said by rule 2, until the next commit; or empty */
 };
 
@@ -39,6 +48,8 @@ int report_load(const struct host *h, const char *name, struct report *r, struct
 int report_add(const struct host *h, const char *name, const struct report_cut *c, struct err *e);
 int report_failed(const struct host *h, const char *name, const struct err *why, struct err *e);
 int report_warn(const struct host *h, const char *name, const char *text, struct err *e);
+int report_verified(const struct host *h, const char *name, const struct report_verify *v,
+		    struct err *e);
 
 struct progress {
 	char phase[24]; /* "cutting", "comparing", "shipping", "committing", "receiving" */

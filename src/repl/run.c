@@ -12,6 +12,8 @@
 #include "run.h"
 #include "stop.h"
 
+#define RUN_WAIT_MS 30000 /* verify lets go of the lock more often */
+
 static void tell_systemd(const struct pace_facts *f)
 {
 #ifdef HAVE_SYSTEMD
@@ -90,7 +92,7 @@ int run_loop(const struct host *h, const char *name, void (*done)(const struct s
 	log_set_partnership(p->name);
 	stop_init();
 	while (!stop_wanted()) {
-		struct sync_options o = {0};
+		struct sync_options o = {.wait_ms = RUN_WAIT_MS};
 		struct sync_result r = {0};
 		struct err failed = ERR_INIT;
 		struct pace next;

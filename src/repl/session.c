@@ -154,8 +154,10 @@ int session_open(struct session *s, const struct host *h, const struct partnersh
 	s->lock = partnership_lock(h, p->name, "srsync serve, receiving", wait_ms, e);
 	if (s->lock < 0 || !(s->state = state_load(h, p->name, e)) || load_rest(s, e) < 0)
 		r = -1;
+	pthread_rwlock_wrlock(&s->reading); /* prepare frees slots, and private devices */
 	for (unsigned i = 0; r == 0 && i < p->volumes; i++)
 		r = open_volume(s, i, e);
+	pthread_rwlock_unlock(&s->reading);
 	if (r < 0)
 		session_close(s);
 	return r;

@@ -22,7 +22,8 @@
 struct session {
 	struct session *next;
 	char id[FMT_ID_SIZE];
-	pthread_rwlock_t rw; /* segments: shared; begin, commit, close: exclusive */
+	pthread_rwlock_t rw;      /* segments: shared; begin, commit, close: exclusive */
+	pthread_rwlock_t reading; /* of committed cuts, shared; exclusive: slots are being freed */
 	_Atomic int64_t used_ms;
 
 	/* Valid while open, written under rw exclusive. */

@@ -82,6 +82,8 @@ static int fill(const struct setup_options *o, struct partnership *p, struct tar
 {
 	if (peer_name_check("partnership", o->name, e) < 0 || fill_peer(o, p, e) < 0)
 		return -1;
+	if (o->seeded && o->offline)
+		return err_set(e, ERR_USAGE, "--seeded compares over the network: not --offline");
 	if (o->keep < 1 || o->keep > PARTNERSHIP_KEEP_MAX)
 		return err_set(e, ERR_USAGE, "--keep must be 1 to %d", PARTNERSHIP_KEEP_MAX);
 	strcpy(p->name, o->name);
@@ -90,8 +92,9 @@ static int fill(const struct setup_options *o, struct partnership *p, struct tar
 	p->rpo_ms = r->rpo_ms = o->rpo_ms;
 	p->keep = r->keep = o->keep;
 	p->rate = o->rate;
+	p->seeded = o->seeded;
 	r->port = o->port;
-	r->overwrite = o->overwrite;
+	r->overwrite = o->overwrite || o->seeded;
 	strcpy(r->name, o->name);
 	strcpy(r->id, p->id);
 	return 0;

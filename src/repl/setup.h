@@ -14,6 +14,7 @@ struct setup_options {
 	uint64_t rpo_ms, keep, rate;
 	uint64_t port; /* of srsync serve on this host, told to the peer */
 	bool overwrite;
+	bool seeded;  /* the targets hold a copy of the volumes: compare, ship what differs */
 	bool offline; /* no network between the two: peer and fingerprint may be NULL */
 };
 

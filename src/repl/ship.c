@@ -6,6 +6,7 @@
 #include "fault.h"
 #include "ship.h"
 #include "stop.h"
+#include "watch.h"
 
 void ship_free(struct ship *sh)
 {
@@ -46,8 +47,8 @@ static void fill_manifest(struct ship *sh, const struct state_cut *base)
 	m->volumes = c->volumes;
 }
 
-/* What is shipped of one volume: the pending set, or everything. */
-static void fill_volume(struct ship *sh, unsigned i, bool base)
+/* What is shipped of one volume: the pending set, what a comparison found, or everything. */
+static void fill_volume(struct ship *sh, unsigned i, bool base, const struct compared *found)
 {
 	const struct bitlog_cut *c = bitlog_newest(sh->s->log);
 	const struct partnership_volume *pv = &sh->s->p->volume[i];
@@ -59,6 +60,10 @@ static void fill_volume(struct ship *sh, unsigned i, bool base)
 	if (all || !base) {
 		bset_free(sh->set[i]);
 		sh->set[i] = NULL;
+	}
+	if (!sh->set[i] && base && found && found->set[i]) {
+		sh->set[i] = bset_new();
+		bset_or(sh->set[i], found->set[i]);
 	}
 	strcpy(mv->uuid, pv->uuid);
 	strcpy(mv->name, pv->local);
@@ -72,7 +77,8 @@ static void fill_volume(struct ship *sh, unsigned i, bool base)
 	sh->cut.full |= mv->full;
 }
 
-struct ship *ship_new(struct source *s, const struct state_cut *base, struct err *e)
+struct ship *ship_new(struct source *s, const struct state_cut *base, const struct compared *found,
+		      struct err *e)
 {
 	_cleanup_(ship_freep) struct ship *sh = xcalloc(1, sizeof(*sh));
 
@@ -80,7 +86,8 @@ struct ship *ship_new(struct source *s, const struct state_cut *base, struct err
 	sh->m = xcalloc(1, sizeof(*sh->m));
 	fill_manifest(sh, base);
 	for (unsigned i = 0; i < sh->m->volumes; i++)
-		fill_volume(sh, i, base != NULL);
+		fill_volume(sh, i, base != NULL, found);
+	sh->cut.compared = found ? found->bytes : 0;
 	sh->cut.seq = sh->m->seq;
 	sh->cut.time_ms = sh->m->time_ms;
 	sh->cut.pause_us = sh->m->pause_us;
@@ -91,75 +98,22 @@ struct ship *ship_new(struct source *s, const struct state_cut *base, struct err
 	return seed(sh->m, e) < 0 ? NULL : TAKE(sh);
 }
 
-/* Watches a running pipeline from a thread of its own. */
-struct watch {
-	const struct ship *sh;
-	const struct sync_options *o;
-	struct pipeline_progress g;
-	atomic_bool cancel, finished, paused;
-};
-
-static void show(struct watch *w, struct progress *p, uint64_t *last_bytes, uint64_t *last_us)
-{
-	uint64_t now = fmt_mono_us(), bytes = w->g.data_bytes;
-	double rate = (bytes - *last_bytes) * 1e6 / (now - *last_us + 1);
-
-	p->rate = p->rate ? 0.8 * p->rate + 0.2 * rate : rate;
-	p->segments = w->g.segments;
-	p->bytes = bytes;
-	p->wire = w->g.sent_bytes;
-	*last_bytes = bytes;
-	*last_us = now;
-	progress_save(w->sh->s->host, w->sh->s->p->name, p);
-	if (w->o->progress)
-		w->o->progress(w->o->arg, p);
-}
-
-static void *watch_thread(void *arg)
-{
-	struct watch *w = arg;
-	const struct source *s = w->sh->s;
-	struct progress p = {.phase = "shipping",
-			     .seq = w->sh->m->seq,
-			     .start_ms = fmt_now_ms(),
-			     .segments_total = w->sh->m->segments,
-			     .bytes_total = w->sh->m->data_bytes};
-	uint64_t last_bytes = w->g.data_bytes, last_us = fmt_mono_us();
-
-	progress_save(s->host, s->p->name, &p);
-	while (!w->finished) {
-		struct timespec t = {0, 50000000};
-
-		nanosleep(&t, NULL);
-		if (partnership_paused(s->host, s->p->name))
-			w->paused = true;
-		if (stop_wanted() || w->paused)
-			w->cancel = true;
-		if (fmt_mono_us() - last_us > 500000)
-			show(w, &p, &last_bytes, &last_us);
-	}
-	progress_clear(s->host, s->p->name);
-	return NULL;
-}
-
-static int explain(const struct watch *w, struct err *e)
-{
-	const char *name = w->sh->s->p->name;
-
-	if (w->paused) {
-		err_set(e, ERR_FAILED, "%s was paused", name);
-		err_hint(e, "srsync resume %s goes on where it stopped", name);
-	} else if (stop_wanted()) {
-		err_set(e, ERR_FAILED, "interrupted");
-		err_hint(e, "srsync sync %s goes on where it stopped", name);
-	}
-	return -1;
-}
-
 int ship_run(struct ship *sh, const struct sync_options *o, const struct pipeline_sink *sink,
 	     unsigned workers, const struct bset *done, struct err *e)
 {
-	struct watch w = {.sh = sh, .o = o};
+	struct pipeline_progress g = {0};
+	struct watch w = {.host = sh->s->host,
+			  .name = sh->s->p->name,
+			  .show = o->progress,
+			  .arg = o->arg,
+			  .p = {.phase = "shipping",
+				.seq = sh->m->seq,
+				.segments_total = sh->m->segments,
+				.bytes_total = sh->m->data_bytes},
+			  .bytes = &g.data_bytes,
+			  .segments = &g.segments,
+			  .wire = &g.sent_bytes,
+			  .again = "srsync sync"};
 	struct pipeline pl = {.m = sh->m,
 			      .volume = sh->plan,
 			      .done = done,
@@ -167,17 +121,15 @@ int ship_run(struct ship *sh, const struct sync_options *o, const struct pipelin
 			      .level = PIPELINE_LEVEL,
 			      .sink = *sink,
 			      .cancel = &w.cancel};
-	pthread_t thread;
-	int r = pthread_create(&thread, NULL, watch_thread, &w);
+	int r;
 
-	if (r)
-		return err_set(e, ERR_FAILED, "start a thread: %s", strerror(r));
-	r = pipeline_run(&pl, &w.g, e);
-	w.finished = true;
-	pthread_join(thread, NULL);
-	sh->cut.shipped = w.g.read_bytes;
-	sh->cut.wire = w.g.sent_bytes;
-	return r < 0 ? explain(&w, e) : 0;
+	if (watch_start(&w, e) < 0)
+		return -1;
+	r = pipeline_run(&pl, &g, e);
+	watch_stop(&w);
+	sh->cut.shipped = g.read_bytes;
+	sh->cut.wire = g.sent_bytes;
+	return r < 0 ? watch_explain(&w, e) : 0;
 }
 
 /* The sink of the network: one connection per worker. */

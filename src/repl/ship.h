@@ -4,6 +4,7 @@
 #ifndef SHIP_H
 #define SHIP_H
 
+#include "compared.h"
 #include "identity.h"
 #include "manifest.h"
 #include "pipeline.h"
@@ -24,8 +25,11 @@ struct ship {
 	struct report_cut cut; /* figures for the report; complete when shipped */
 };
 
-/* Plans the newest cut against base (NULL: the peer has nothing). The caller frees it. */
-struct ship *ship_new(struct source *s, const struct state_cut *base, struct err *e);
+/* Plans the newest cut against base (NULL: the peer has nothing). found (may be NULL): what a
+ * comparison with base found, for volumes of which everything would be shipped. The caller frees
+ * it. */
+struct ship *ship_new(struct source *s, const struct state_cut *base, const struct compared *found,
+		      struct err *e);
 void ship_free(struct ship *sh);
 DEFINE_FREEP(ship_free, struct ship);
 

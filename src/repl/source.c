@@ -31,7 +31,8 @@ __attribute__((format(printf, 2, 3))) static void doubt(struct source *s, const 
 	va_start(ap, fmt);
 	vsnprintf(s->warning, sizeof(s->warning), fmt, ap);
 	va_end(ap);
-	log_warn("%s: the next transfer ships everything (rule 2: a set is a superset)",
+	log_warn("%s: the next transfer compares with the peer by hash, or ships everything "
+		 "(rule 2: a set is a superset)",
 		 s->warning);
 	report_warn(s->host, s->p->name, s->warning, &ignored);
 }

@@ -18,6 +18,13 @@ const struct state_cut *state_newest(const struct state *s)
 	return s->n ? s->cut[s->n - 1] : NULL;
 }
 
+const struct state_cut *state_committed(const struct state *s)
+{
+	const struct state_cut *c = state_newest(s);
+
+	return c && !c->seed ? c : NULL;
+}
+
 void state_drop(struct state *s, unsigned i)
 {
 	assert(i < s->n);
@@ -57,10 +64,10 @@ json_t *state_cut_json(const struct state_cut *c, bool with_volumes)
 	for (unsigned i = 0; with_volumes && i < c->volumes; i++)
 		json_array_append_new(list, json_pack("{s:s, s:I}", "token", c->volume[i].token,
 						      "size", (json_int_t)c->volume[i].size));
-	j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "generation", c->generation, "seq",
+	j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:o}", "generation", c->generation, "seq",
 		      (json_int_t)c->seq, "time_ms", (json_int_t)c->time_ms, "committed_ms",
-		      (json_int_t)c->committed_ms, "pause_us", (json_int_t)c->pause_us, "volumes",
-		      list);
+		      (json_int_t)c->committed_ms, "pause_us", (json_int_t)c->pause_us, "seed",
+		      c->seed, "volumes", list);
 	if (with_volumes && c->replay)
 		json_object_set_new(j, "replay", json_integer(c->replay));
 	return j;
@@ -94,6 +101,7 @@ int state_cut_parse(const json_t *j, struct state_cut *c, struct err *e)
 	    js_u64(j, "seq", &c->seq, e) < 0 || js_u64(j, "time_ms", &time_ms, e) < 0 ||
 	    js_u64(j, "committed_ms", &committed_ms, e) < 0 ||
 	    js_u64(j, "pause_us", &c->pause_us, e) < 0 ||
+	    js_bool_or(j, "seed", false, &c->seed, e) < 0 ||
 	    js_u64_or(j, "replay", STATE_REPLAY_NONE, &replay, e) < 0 || parse_volumes(j, c, e) < 0)
 		return -1;
 	c->time_ms = time_ms;

@@ -28,6 +28,8 @@ struct state_cut {
 	int64_t committed_ms; /* of the commit at the destination */
 	uint64_t pause_us;
 	enum state_replay replay;
+	bool seed; /* no cut of the source, but a copy that was there (create --seeded): base of the
+		      first one */
 	unsigned volumes; /* 0 at the source */
 	struct {
 		char token[VOLUME_TOKEN_MAX];
@@ -49,8 +51,10 @@ struct state *state_load(const struct host *h, const char *name,
 			 struct err *e); /* no file: empty */
 int state_save(const struct host *h, const char *name, const struct state *s, struct err *e);
 
-/* The committed cut, or NULL. */
+/* The committed cut, or the seed, or NULL: base of the next one. */
 const struct state_cut *state_newest(const struct state *s);
+/* The committed cut, or NULL: of which the replica can be said to be so and so old. */
+const struct state_cut *state_committed(const struct state *s);
 /* Appends a copy, dropping the oldest first when the list is full. */
 void state_add(struct state *s, const struct state_cut *c);
 /* Takes cut i off the list. */
@@ -62,7 +66,7 @@ const struct state_cut *state_find(const struct state *s, const char *generation
 bool state_cut_is(const struct state_cut *c, const char *generation, uint64_t seq,
 		  int64_t time_ms); /* c may be NULL */
 
-/* {"generation", "seq", "time_ms", ...}: in the file and, with tokens left out, on the wire. */
+/* {"generation", "seq", "time_ms", ...}: in the file and, with volumes left out, on the wire. */
 json_t *state_cut_json(const struct state_cut *c, bool with_volumes);
 int state_cut_parse(const json_t *j, struct state_cut *c, struct err *e);
 

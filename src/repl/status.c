@@ -25,11 +25,19 @@ static json_t *progress_json(const struct progress *p)
 
 static json_t *report_json(const struct report_cut *c)
 {
-	return json_pack("{s:I, s:s, s:f, s:f, s:I, s:I, s:I, s:f, s:b}", "seq", (json_int_t)c->seq,
-			 "time", fmt_time(c->time_ms).s, "pause_ms", c->pause_us / 1e3, "hooks_ms",
-			 c->hooks_us / 1e3, "changed", (json_int_t)c->changed, "shipped",
+	return json_pack("{s:I, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:f, s:b}", "seq",
+			 (json_int_t)c->seq, "time", fmt_time(c->time_ms).s, "pause_ms",
+			 c->pause_us / 1e3, "hooks_ms", c->hooks_us / 1e3, "changed",
+			 (json_int_t)c->changed, "compared", (json_int_t)c->compared, "shipped",
 			 (json_int_t)c->shipped, "wire", (json_int_t)c->wire, "seconds",
 			 c->took_ms / 1e3, "full", c->full);
+}
+
+static json_t *verify_json(const struct report_verify *v)
+{
+	return json_pack("{s:s, s:I, s:I, s:I}", "time", fmt_time(v->time_ms).s, "first_seq",
+			 (json_int_t)v->first_seq, "seq", (json_int_t)v->seq, "differ",
+			 (json_int_t)v->differs);
 }
 
 /* Pool health of one volume; what cannot be read is itself worth telling. */
@@ -110,14 +118,14 @@ json_t *status_json(const struct host *h, const struct partnership *p, struct er
 
 	if (!s || report_load(h, p->name, r, e) < 0)
 		return NULL;
-	newest = state_newest(s);
+	newest = state_committed(s);
 	lag = newest ? fmt_now_ms() - newest->time_ms : -1;
-	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:[], s:n, s:n, s:n}", "name",
-		      p->name, "id", p->id, "role", partnership_role_word(p->role), "peer",
+	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:[], s:n, s:n, s:n, s:n}",
+		      "name", p->name, "id", p->id, "role", partnership_role_word(p->role), "peer",
 		      p->peer_address, "peer_fingerprint", p->peer_fingerprint, "state",
 		      state_word(h, p, newest, r, busy, lag), "rpo", p->rpo_ms / 1e3, "lag",
 		      lag / 1e3, "keep", (json_int_t)p->keep, "volumes", "committed", "last",
-		      "progress");
+		      "verified", "progress");
 	volumes = json_object_get(j, "volumes");
 	for (unsigned i = 0; i < p->volumes; i++)
 		json_array_append_new(volumes, volume_json(p, i, health, sizeof(health)));
@@ -130,6 +138,8 @@ json_t *status_json(const struct host *h, const struct partnership *p, struct er
 		json_object_set_new(j, "lag", json_null());
 	if (r->n)
 		json_object_set_new(j, "last", report_json(&r->cut[r->n - 1]));
+	if (r->verify.time_ms)
+		json_object_set_new(j, "verified", verify_json(&r->verify));
 	if (busy)
 		json_object_set_new(j, "progress", progress_json(&pr));
 	add_cause(j, r, health, newest ? lag : 0, newest && newest->replay);
@@ -185,6 +195,8 @@ static int source_cuts(const struct host *h, const struct partnership *p, struct
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct bitlog_cut *done = bitlog_committed(log);
 
+		if (s->cut[i]->seed)
+			continue;
 		c = *s->cut[i];
 		if (done && state_cut_is(&c, done->generation, done->seq, done->time_ms))
 			from_log(done, &c);
@@ -213,7 +225,7 @@ json_t *status_cuts_json(const struct host *h, const struct partnership *p, stru
 	if (!bad && p->role == VOLUME_SOURCE)
 		bad = source_cuts(h, p, v, s, list, e);
 	for (unsigned i = 0; !bad && p->role == VOLUME_TARGET && i < s->n; i++)
-		bad = add_cut(list, p, v, s->cut[i], i + 1 == s->n, e);
+		bad = s->cut[i]->seed ? 0 : add_cut(list, p, v, s->cut[i], i + 1 == s->n, e);
 	for (unsigned i = 0; i < p->volumes; i++)
 		volume_free(v[i]);
 	return bad ? NULL : TAKE(j);

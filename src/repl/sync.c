@@ -7,9 +7,11 @@
 #include "log.h"
 #include "remote.h"
 #include "ship.h"
+#include "stop.h"
 #include "stream.h"
 #include "sync.h"
 
+#define LOCK_POLL_MS      50
 #define SPACE_LOW_PERCENT 85 /* of a pool; at 95 no cut is taken any more */
 
 /* One attempt: the source, the peer if it answers, and what is known of both. */
@@ -82,28 +84,54 @@ static int reconcile(struct attempt *a, struct err *e)
 	if (logged) {
 		if (bitlog_commit(s->log, theirs->generation, theirs->seq, e) < 0)
 			return -1;
-	} else if (theirs && !a->options->full &&
+	} else if (theirs && !theirs->seed && !a->options->full &&
 		   !state_cut_is(known, theirs->generation, theirs->seq, theirs->time_ms)) {
 		return unknown_base(s, theirs, e);
 	} else if (done || theirs) {
-		log_warn("%s: the peer's committed cut is not the base of the log: everything is "
-			 "shipped",
-			 s->p->name);
+		if (!theirs || !theirs->seed)
+			log_warn("%s: the peer's committed cut is not the base of the log: "
+				 "the next transfer compares with it by hash",
+				 s->p->name);
 		if (bitlog_forget(s->log, e) < 0)
 			return -1;
 	}
 	return remember(s, a->peer->state, e);
 }
 
+/* create --seeded: before the first cut, what the targets hold becomes the base to compare with. */
+static int adopt(struct attempt *a, struct err *e)
+{
+	const struct source *s = a->s;
+	_cleanup_free_ struct state_cut *seed = xcalloc(1, sizeof(*seed));
+	struct remote_replica *after;
+
+	if (!s->p->seeded || a->peer->state->n > 0)
+		return 0;
+	fmt_random_id(seed->generation);
+	seed->seq = 1;
+	seed->time_ms = fmt_now_ms();
+	seed->volumes = s->p->volumes;
+	for (unsigned i = 0; i < seed->volumes; i++)
+		seed->volume[i].size = s->volume[i]->size;
+	after = remote_adopt(a->client, s->p->id, seed, e);
+	if (!after)
+		return err_wrap(e, "adopt the copy at the peer");
+	remote_replica_free(a->peer);
+	a->peer = after;
+	fault("sync.adopted");
+	return 0;
+}
+
 static int contact(struct attempt *a, struct err *e)
 {
-	a->client = remote_connect(a->s->p, a->id, REMOTE_STALL_MS, &a->peer_error);
+	a->client = remote_connect(
+		a->s->p, a->id, a->s->p->seeded ? SHIP_ANSWER_MS : REMOTE_STALL_MS, &a->peer_error);
 	if (a->client && a->options->rewind_target && remote_rewind(a->client, a->s->p->id, e) < 0)
 		return -1;
 	if (a->client)
 		a->peer = remote_get(a->client, a->s->p->id, &a->peer_error);
 	if (a->peer)
-		return reconcile(a, e);
+		return adopt(a, e) < 0 ? -1 : reconcile(a, e);
 	if (a->peer_error.code == ERR_PEER)
 		return 0; /* away: a cut can be taken and logged all the same */
 	*e = a->peer_error;
@@ -153,11 +181,23 @@ static bool shipping_begun(const struct source *s)
 	return strtoull((char *)b.data, NULL, 10) == bitlog_newest(s->log)->seq;
 }
 
-static int ship(struct attempt *a, struct sync_result *out, struct err *e)
+/* resume: the peer holds a part of this very cut. Then what was found is believed, if a comparison
+ * began it; else everything goes on to be shipped. */
+static struct ship *plan(struct attempt *a, bool resume, struct err *e)
+{
+	_cleanup_(compared_freep) struct compared *found = NULL;
+
+	if (!a->options->full &&
+	    compared_find(a->s, a->peer, a->id, a->options, resume, &found, e) < 0)
+		return NULL;
+	return ship_new(a->s, state_newest(a->peer->state), found, e);
+}
+
+static int ship(struct attempt *a, bool resume, struct sync_result *out, struct err *e)
 {
 	struct source *s = a->s;
 	uint64_t start = fmt_mono_us();
-	_cleanup_(ship_freep) struct ship *sh = ship_new(s, state_newest(a->peer->state), e);
+	_cleanup_(ship_freep) struct ship *sh = plan(a, resume, e);
 	struct remote_replica *after;
 
 	if (!sh || mark_shipping(s, sh->m->seq, e) < 0)
@@ -172,6 +212,7 @@ static int ship(struct attempt *a, struct sync_result *out, struct err *e)
 	if (bitlog_commit(s->log, sh->m->generation, sh->m->seq, e) < 0 ||
 	    remember(s, after->state, e) < 0)
 		return -1;
+	compared_forget(s);
 	fault("sync.pruned");
 	out->pending = out->partial = false;
 	out->cut = sh->cut;
@@ -215,30 +256,44 @@ static int work(struct attempt *a, struct sync_result *out, struct err *e)
 
 	if (contact(a, e) < 0)
 		return -1;
-	if (a->options->full && bitlog_forget(a->s->log, e) < 0)
-		return -1;
+	if (a->options->full) {
+		compared_forget(a->s);
+		if (bitlog_forget(a->s->log, e) < 0)
+			return -1;
+	}
 	if (!a->peer && (shipping_begun(a->s) || a->options->resume_only) && !space_low(a->s)) {
 		*e = a->peer_error;
 		return err_wrap(e, "the pending cut is half-way and waits");
 	}
 	resume = resumable(a);
-	if (resume && ship(a, out, e) < 0)
+	if (resume && ship(a, true, out, e) < 0)
 		return -1;
 	if (resume && a->options->resume_only)
 		return 0;
 	if (take_cut(a, out, e) < 0)
 		return -1;
 	if (a->peer)
-		return ship(a, out, e);
+		return ship(a, false, out, e);
 	*e = a->peer_error;
 	return err_wrap(e, "cut %llu is logged and waits",
 			(unsigned long long)bitlog_newest(a->s->log)->seq);
 }
 
+static int open_source(struct attempt *a, const char *name, struct err *e)
+{
+	uint64_t until = fmt_mono_us() + a->options->wait_ms * 1000ULL;
+
+	do {
+		a->s = source_open(a->host, name, "srsync sync", e);
+		if (a->s)
+			return 0;
+	} while (e->code == ERR_BUSY && fmt_mono_us() < until && !stop_sleep(LOCK_POLL_MS));
+	return -1;
+}
+
 static int open_attempt(struct attempt *a, const char *name, struct err *e)
 {
-	a->s = source_open(a->host, name, "srsync sync", e);
-	if (!a->s)
+	if (open_source(a, name, e) < 0)
 		return -1;
 	if (partnership_paused(a->host, name)) {
 		err_set(e, ERR_FAILED, "%s is paused", name);
@@ -277,7 +332,7 @@ static int write_stream(struct attempt *a, int fd, struct sync_result *out, stru
 	_cleanup_free_ struct state_cut *base = xcalloc(1, sizeof(*base));
 	const struct pipeline_sink sink = {.put = put_frame, .arg = &fd, .in_order = true};
 	_cleanup_(ship_freep) struct ship *sh =
-		ship_new(a->s, known_base(a, base) ? base : NULL, e);
+		ship_new(a->s, known_base(a, base) ? base : NULL, NULL, e);
 	const struct bset *done = resumable(a) ? a->peer->received : NULL;
 
 	if (!sh || stream_write_begin(fd, sh->m, e) < 0 ||

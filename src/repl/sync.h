@@ -9,6 +9,7 @@
 struct sync_options {
 	bool resume_only;   /* ship the pending cut, take no new one if it can be resumed */
 	bool full;          /* ship everything, whatever the log says */
+	unsigned wait_ms;   /* for another process that works on the partnership */
 	bool rewind_target; /* throw away what somebody else wrote to the target */
 	/* Called now and then from another thread; may be NULL. */
 	void (*progress)(void *arg, const struct progress *p);

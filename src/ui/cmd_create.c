@@ -21,6 +21,8 @@ int cmd_create(int argc, char **argv, struct err *e)
 		{"port", UI_NUMBER, &so->port, "PORT", "of srsync serve on this host (8730)"},
 		{"offline", UI_FLAG, &so->offline, NULL,
 		 "no network: cuts travel by send and receive"},
+		{"seeded", UI_FLAG, &so->seeded, NULL,
+		 "the destination holds a copy: compare, ship what differs"},
 		{"overwrite", UI_FLAG, &so->overwrite, NULL,
 		 "the destination may hold data: lose it"},
 		{0}};

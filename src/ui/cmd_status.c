@@ -168,6 +168,12 @@ static void print_last(const json_t *last)
 	       json_is_true(json_object_get(last, "full")) ? ", everything" : "");
 }
 
+static void print_verified(const json_t *v)
+{
+	printf("verified:     %s, up to cut %.0f: %s\n", str(v, "time"), num(v, "seq"),
+	       num(v, "differ") > 0 ? "differences were found" : "equal");
+}
+
 static void print_volumes(const json_t *list)
 {
 	const json_t *v;
@@ -199,6 +205,8 @@ static void print_all(const json_t *p)
 		       fmt_duration(num(p, "lag")).s);
 	if (json_is_object(json_object_get(p, "last")))
 		print_last(json_object_get(p, "last"));
+	if (json_is_object(json_object_get(p, "verified")))
+		print_verified(json_object_get(p, "verified"));
 	print_volumes(json_object_get(p, "volumes"));
 }
 

@@ -14,31 +14,15 @@
 #include "stop.h"
 #include "sync.h"
 
-#define BAR            24        /* cells of the progress bar */
 #define SYNC_ANSWER_MS 604800000 /* a first sync may take days; a dead peer shows earlier */
-
-static void bar(void *arg, const struct progress *p)
-{
-	double part = p->bytes_total ? (double)p->bytes / p->bytes_total : 0;
-	int full = part > 1 ? BAR : (int)(part * BAR);
-	char cells[BAR + 1];
-
-	(void)arg;
-	memset(cells, '.', BAR);
-	memset(cells, '#', full);
-	cells[BAR] = '\0';
-	fprintf(stderr, "\r\033[Kcut %llu %s [%s] %3.0f %% %s of %s, %s, %s left",
-		(unsigned long long)p->seq, p->phase, cells, part * 100, fmt_bytes(p->bytes).s,
-		fmt_bytes(p->bytes_total).s, fmt_rate(p->rate).s,
-		p->rate && p->bytes < p->bytes_total
-			? fmt_duration((double)(p->bytes_total - p->bytes) / p->rate).s
-			: "-");
-}
 
 static void print_text(const struct report_cut *c)
 {
 	char hooks[48] = "";
 
+	if (c->compared)
+		printf("compared %s by hash, %s differ\n", fmt_bytes(c->compared).s,
+		       fmt_bytes(c->changed).s);
 	if (c->hooks_us)
 		snprintf(hooks, sizeof(hooks), ", hooks held %.1f ms", c->hooks_us / 1e3);
 	printf("cut %llu of %s: %s%s changed, %s shipped, %s on the wire, %s, writes paused %.1f "
@@ -51,12 +35,13 @@ static void print_text(const struct report_cut *c)
 
 static void print_json(const struct report_cut *c)
 {
-	_cleanup_json_ json_t *j = json_pack(
-		"{s:I, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:b}", "seq", (json_int_t)c->seq,
-		"time", fmt_time(c->time_ms).s, "committed", fmt_time(c->finished_ms).s, "changed",
-		(json_int_t)c->changed, "shipped", (json_int_t)c->shipped, "wire",
-		(json_int_t)c->wire, "seconds", c->took_ms / 1e3, "pause_ms", c->pause_us / 1e3,
-		"hooks_ms", c->hooks_us / 1e3, "full", c->full);
+	_cleanup_json_ json_t *j =
+		json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:b}", "seq",
+			  (json_int_t)c->seq, "time", fmt_time(c->time_ms).s, "committed",
+			  fmt_time(c->finished_ms).s, "changed", (json_int_t)c->changed, "compared",
+			  (json_int_t)c->compared, "shipped", (json_int_t)c->shipped, "wire",
+			  (json_int_t)c->wire, "seconds", c->took_ms / 1e3, "pause_ms",
+			  c->pause_us / 1e3, "hooks_ms", c->hooks_us / 1e3, "full", c->full);
 
 	js_print(j);
 	fflush(stdout);
@@ -104,7 +89,7 @@ int cmd_sync(int argc, char **argv, struct err *e)
 	if (p->role == VOLUME_TARGET)
 		return sync_there(&h, p, json, e);
 	if (tty && !json)
-		so.progress = bar;
+		so.progress = ui_bar;
 	stop_init();
 	result = sync_once(&h, p->name, &so, &r, e);
 	if (so.progress)

@@ -18,6 +18,8 @@ const struct ui_entry ui_commands[] = {
 	{"sync", cmd_sync, "NAME [--json]", "one cut, shipped and committed", false},
 	{"run", cmd_run, "NAME [--json]", "cut after cut, paced to meet the RPO", false},
 	{"cuts", cmd_cuts, "NAME [--json]", "which cuts exist, and what holds them here", false},
+	{"verify", cmd_verify, "NAME [--repair] [--rate SIZE] [--json]",
+	 "are the newest cuts of both hosts equal?", false},
 	{"pause", cmd_pause, "NAME", "ship nothing until resume", false},
 	{"resume", cmd_resume, "NAME", "ship again", false},
 	{"remove", cmd_remove, "NAME [--local]", "end a partnership; the volumes stay", false},

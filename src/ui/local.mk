@@ -19,6 +19,7 @@ libui_a_SOURCES = \
 	src/ui/cmd_serve.c \
 	src/ui/cmd_status.c \
 	src/ui/cmd_sync.c \
+	src/ui/cmd_verify.c \
 	src/ui/commands.c \
 	src/ui/ui.c \
 	src/ui/ui.h

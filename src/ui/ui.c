@@ -134,3 +134,23 @@ void ui_table_print(struct ui_table *t)
 	free(t->cell);
 	*t = (struct ui_table){0};
 }
+
+#define BAR 24 /* cells */
+
+void ui_bar(void *arg, const struct progress *p)
+{
+	double part = p->bytes_total ? (double)p->bytes / p->bytes_total : 0;
+	int full = part > 1 ? BAR : (int)(part * BAR);
+	char cells[BAR + 1];
+
+	(void)arg;
+	memset(cells, '.', BAR);
+	memset(cells, '#', full);
+	cells[BAR] = '\0';
+	fprintf(stderr, "\r\033[Kcut %llu %s [%s] %3.0f %% %s of %s, %s, %s left",
+		(unsigned long long)p->seq, p->phase, cells, part * 100, fmt_bytes(p->bytes).s,
+		fmt_bytes(p->bytes_total).s, fmt_rate(p->rate).s,
+		p->rate && p->bytes < p->bytes_total
+			? fmt_duration((double)(p->bytes_total - p->bytes) / p->rate).s
+			: "-");
+}

@@ -9,6 +9,7 @@
 
 #include "err.h"
 #include "host.h"
+#include "report.h"
 #include "state.h"
 
 /* A command gets its own words (argv[0] is its name). It returns the exit code, or -1 with e set:
@@ -58,5 +59,8 @@ struct ui_table {
 };
 void ui_row(struct ui_table *t, unsigned columns, ...); /* const char * cells, copied */
 void ui_table_print(struct ui_table *t);                /* prints and frees */
+
+/* A line of progress on standard error, over the one before. */
+void ui_bar(void *arg, const struct progress *p);
 
 #endif
