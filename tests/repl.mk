@@ -24,12 +24,16 @@ unit_hooks_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_hooks_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-hooks
 
+TESTS += tests/hooks.sh
+EXTRA_DIST += tests/hooks.sh
+
 # two hosts in the lab
 REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
 	tests/repl/power.lab tests/repl/loss-target.lab
-REPL_LAB += tests/repl/group.lab tests/repl/group-crash.lab tests/repl/hooks.lab
+REPL_LAB += tests/repl/group.lab tests/repl/group-crash.lab tests/repl/hooks.lab \
+	tests/repl/group-locks.lab tests/repl/group-missing.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh tests/repl/group.sh
 
