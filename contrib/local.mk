@@ -17,3 +17,7 @@ contrib/systemd/srsync-sync@.service: contrib/systemd/srsync-sync@.service.in
 
 # distcheck installs below its own prefix only
 AM_DISTCHECK_CONFIGURE_FLAGS = --with-systemdsystemunitdir=$$dc_install_base/systemd
+
+# examples, to be copied and adapted
+hooksdir = $(docdir)/hooks
+dist_hooks_DATA = contrib/hooks/README contrib/hooks/mysql contrib/hooks/postgresql

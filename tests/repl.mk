@@ -24,6 +24,9 @@ unit_hooks_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_hooks_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-hooks
 
+TESTS += tests/hooks.sh
+EXTRA_DIST += tests/hooks.sh
+
 # two hosts in the lab
 REPL_LAB = \
 	tests/repl/away.lab \

@@ -7,6 +7,7 @@ bad=0
 mapfile -t code < <(find src bitmap transport tests -name '*.[ch]' | sort)
 mapfile -t scripts < <(find tests bootstrap .ci -name '*.sh' -o -name '*.lab' -o -path tests/lab/run \
 	-o -path tests/lab/init -o -path .ci/run -o -path bootstrap | sort)
+scripts+=(contrib/hooks/mysql contrib/hooks/postgresql)
 
 complain()
 {

@@ -14,6 +14,12 @@ unit_plain_CPPFLAGS = $(unit_lvm_CPPFLAGS)
 unit_plain_LDADD = $(unit_lvm_LDADD)
 TESTS += unit-plain
 
+check_PROGRAMS += unit-cut
+unit_cut_SOURCES = tests/unit/unit-cut.c
+unit_cut_CPPFLAGS = $(unit_lvm_CPPFLAGS)
+unit_cut_LDADD = $(unit_lvm_LDADD)
+TESTS += unit-cut
+
 check_PROGRAMS += fuzz-lvm
 fuzz_lvm_SOURCES = tests/fuzz/fuzz-lvm.c tests/fuzz/replay.c
 fuzz_lvm_CPPFLAGS = $(libvolume_a_CPPFLAGS)

@@ -210,13 +210,13 @@ int hooks_thaw_all(struct hooks *k, struct err *e)
 	if (io_read_file(k->mark, HOOKS_MAX * (NAME_MAX + 1), &b, e) < 0)
 		return -1;
 	while (b.len > 0) {
-		size_t start;
+		bool whole = b.data[b.len - 1] == '\n'; /* torn: that hook was not called */
+		size_t start = b.len - 1;
 
-		b.data[b.len - 1] = '\0'; /* a torn last line: its hook was not called */
-		start = b.len - 1;
+		b.data[start] = '\0';
 		while (start > 0 && b.data[start - 1] != '\n')
 			start--;
-		if (thaw_one(k, (char *)b.data + start, bad ? &other : e) < 0)
+		if (whole && thaw_one(k, (char *)b.data + start, bad ? &other : e) < 0)
 			bad = -1;
 		b.len = start;
 		/* told once, also if it failed: whoever hears of that mends it */

@@ -160,11 +160,15 @@ int cmd_list(int argc, char **argv, struct err *e)
 
 static void print_last(const json_t *last)
 {
+	char hooks[48] = "";
+
+	if (num(last, "hooks_ms") > 0)
+		snprintf(hooks, sizeof(hooks), ", hooks held %.1f ms", num(last, "hooks_ms"));
 	printf("last sync:    cut %.0f of %s: %s changed, %s shipped, %s on the wire, %s, writes "
-	       "paused %.1f ms%s\n",
+	       "paused %.1f ms%s%s\n",
 	       num(last, "seq"), str(last, "time"), fmt_bytes(num(last, "changed")).s,
 	       fmt_bytes(num(last, "shipped")).s, fmt_bytes(num(last, "wire")).s,
-	       fmt_duration(num(last, "seconds")).s, num(last, "pause_ms"),
+	       fmt_duration(num(last, "seconds")).s, num(last, "pause_ms"), hooks,
 	       json_is_true(json_object_get(last, "full")) ? ", everything" : "");
 }
 

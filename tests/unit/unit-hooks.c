@@ -272,6 +272,20 @@ START_TEST(both_killed)
 }
 END_TEST
 
+/* The power failed while a name was written: that hook was not called. */
+START_TEST(torn)
+{
+	struct err e;
+
+	hook("10-a", "");
+	hook("20-b", "");
+	put("var/web/hooks.frozen", 0600, "10-a\n20-b");
+	ck_assert_int_eq(hooks_mend(&host, &p, &e), 0);
+	log_is("10-a thaw web\n");
+	nothing_left();
+}
+END_TEST
+
 /* A hook removed meanwhile cannot be told, and that is said once. */
 START_TEST(removed)
 {
@@ -348,6 +362,7 @@ int main(void)
 	tcase_add_test(t, killed);
 	tcase_add_test(t, both_killed);
 	tcase_add_test(t, removed);
+	tcase_add_test(t, torn);
 	tcase_add_test(t, killed_early);
 	tcase_add_test(t, late);
 	suite_add_tcase(s, t);
