@@ -22,7 +22,7 @@ TESTS += unit-received
 REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
-	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/rewind-power.lab tests/repl/external.lab
+	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/rewind-power.lab tests/repl/external.lab tests/repl/damaged.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
 
