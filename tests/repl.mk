@@ -34,6 +34,7 @@ REPL_LAB = \
 	tests/repl/carry.lab \
 	tests/repl/crash-source.lab \
 	tests/repl/crash-target.lab \
+	tests/repl/damaged.lab \
 	tests/repl/doubt.lab \
 	tests/repl/external.lab \
 	tests/repl/full.lab \

@@ -67,15 +67,19 @@ static void snap_rest(struct session *s)
 		log_err(LOG_LEVEL_WARN, &e);
 }
 
+/* Damaged, it is as if the server had been killed: the commit then checks what the head holds. */
 static int load_rest(struct session *s, struct err *e)
 {
-	_cleanup_json_ json_t *j = js_load(session_file(s, "rest").s, e);
-	const json_t *list = j ? js_array(j, "tokens", e) : NULL;
+	struct host_path path = session_file(s, "rest");
+	_cleanup_json_ json_t *j = js_load(path.s, e);
+	const json_t *list = json_object_get(j, "tokens");
 
-	if (!j)
+	if (!j && errno != EINVAL)
 		return errno == ENOENT ? 0 : -1;
-	if (!list || json_array_size(list) != s->p->volumes)
-		return err_set(e, ERR_FAILED, "%s is damaged", session_file(s, "rest").s);
+	if (json_array_size(list) != s->p->volumes) {
+		log_warn("%s is damaged and not heeded", path.s);
+		return 0;
+	}
 	s->rest = xcalloc(s->p->volumes, sizeof(*s->rest));
 	for (unsigned i = 0; i < s->p->volumes; i++) {
 		const char *token = json_string_value(json_array_get(list, i));

@@ -122,20 +122,21 @@ struct state *state_load(const struct host *h, const char *name, struct err *e)
 	struct state_cut c;
 	json_t *list;
 
-	if (!j)
+	if (!j && errno != EINVAL) /* not a damaged file, but none, or one that cannot be read */
 		return errno == ENOENT ? TAKE(s) : NULL;
-	list = js_array(j, "cuts", e);
+	list = j ? js_array(j, "cuts", e) : NULL;
 	for (size_t i = 0; list && i < json_array_size(list); i++) {
 		if (state_cut_parse(json_array_get(list, i), &c, e) < 0)
 			list = NULL;
 		else
 			state_add(s, &c);
 	}
-	if (!list) {
-		err_wrap(e, "%s", path.s);
-		return NULL;
-	}
-	return TAKE(s);
+	if (list)
+		return TAKE(s);
+	err_wrap(e, "state of %s", name);
+	err_hint(e, "move %s away: the peer is asked anew, and ships everything if it must",
+		 path.s);
+	return NULL;
 }
 
 int state_save(const struct host *h, const char *name, const struct state *s, struct err *e)
