@@ -92,6 +92,10 @@ static void add_cause(json_t *j, const struct report *r, const char *health, int
 		json_object_set_new(j, "cause",
 				    json_string("the newest cut is committed, and not yet written "
 						"in place"));
+	if (replay && !r->error_ms)
+		json_object_set_new(j, "remedy",
+				    json_string("srsync serve does it when it starts; its log says "
+						"what keeps it from that"));
 	if (r->warning[0])
 		json_object_set_new(j, "warning", json_string(r->warning));
 }
