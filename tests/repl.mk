@@ -29,7 +29,7 @@ REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-targ
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
 	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/redo.lab \
-	tests/repl/redo-crash.lab tests/repl/redo-refuse.lab
+	tests/repl/redo-crash.lab tests/repl/redo-refuse.lab tests/repl/redo-power.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh tests/repl/redo.sh
 

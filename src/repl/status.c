@@ -47,9 +47,11 @@ static json_t *volume_json(const struct partnership *p, unsigned i, char *cause,
 		return j;
 	}
 	json_object_set_new(j, "size", json_integer(v->size));
-	json_object_set_new(j, "pool_data_percent", json_real(hl.data_percent));
-	json_object_set_new(j, "pool_metadata_percent", json_real(hl.meta_percent));
-	json_object_set_new(j, "pool_snapshots", json_integer(hl.snapshots));
+	if (hl.data_percent >= 0) {
+		json_object_set_new(j, "pool_data_percent", json_real(hl.data_percent));
+		json_object_set_new(j, "pool_metadata_percent", json_real(hl.meta_percent));
+		json_object_set_new(j, "pool_snapshots", json_integer(hl.snapshots));
+	}
 	if (hl.cause[0]) {
 		snprintf(cause, size, "%s", hl.cause);
 		json_object_set_new(j, "cause", json_string(hl.cause));
