@@ -49,6 +49,7 @@ REPL_LAB = \
 	tests/repl/plain.lab \
 	tests/repl/power.lab \
 	tests/repl/redo-crash.lab \
+	tests/repl/redo-power.lab \
 	tests/repl/redo-refuse.lab \
 	tests/repl/redo.lab \
 	tests/repl/refuse.lab \
@@ -66,6 +67,8 @@ unit_spool_SOURCES = tests/unit/unit-spool.c
 unit_spool_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_spool_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-spool
+
+# two hosts in the lab
 
 BENCH += tests/bench/first-sync.lab
 EXTRA_DIST += tests/bench/first-sync.lab

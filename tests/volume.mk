@@ -32,6 +32,12 @@ check_PROGRAMS += volume-tool
 volume_tool_SOURCES = tests/lab/volume-tool.c src/base/fault_kill.c
 volume_tool_CPPFLAGS = $(libvolume_a_CPPFLAGS)
 volume_tool_LDADD = $(VOLUME_LIBS)
+check_PROGRAMS += unit-raw
+unit_raw_SOURCES = tests/unit/unit-raw.c
+unit_raw_CPPFLAGS = $(libvolume_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_raw_LDADD = $(VOLUME_LIBS) $(CHECK_LIBS)
+TESTS += unit-raw
+
 VOLUME_TESTS = \
 	tests/lab/volume-chain.lab \
 	tests/lab/volume-cut.lab \

@@ -12,6 +12,8 @@
 #include "replica_hash.h"
 #include "session.h"
 
+#define LOCK_MS 5000 /* another may just be finishing */
+
 struct replicas {
 	const struct host *host;
 	pthread_mutex_t mutex; /* of the list */
@@ -364,7 +366,7 @@ static int begin(struct session *s, const struct host *h, const struct partnersh
 
 	if (!m)
 		return -1;
-	if (session_open(s, h, p, 0, e) < 0 || settle(s, m, e) < 0)
+	if (session_open(s, h, p, LOCK_MS, e) < 0 || settle(s, m, e) < 0)
 		return -1;
 	c = state_newest(s->state);
 	if (state_cut_is(c, m->generation, m->seq, m->time_ms))
@@ -469,7 +471,7 @@ int replica_rewind(struct replicas *r, const struct partnership *p, struct err *
 
 	pthread_rwlock_wrlock(&s->rw);
 	session_close(s);
-	result = session_open(s, r->host, p, 0, e);
+	result = session_open(s, r->host, p, LOCK_MS, e);
 	if (result == 0 && (redo_settle(s, e) < 0 || session_forget_cut(s, e) < 0 ||
 			    session_rewind(s, true, e) < 0))
 		result = -1;

@@ -12,8 +12,8 @@
 #include "serve.h"
 #include "stop.h"
 
-#define FINISH_MS       20000 /* most is finished by then, and the service manager still patient */
-#define CONNECTIONS_MAX 16    /* each may hold one segment: bounds the memory */
+#define FINISH_MS       3000 /* little is finished by then, the rest goes on beside */
+#define CONNECTIONS_MAX 16   /* each may hold one segment: bounds the memory */
 
 static void tell_systemd(const char *words)
 {

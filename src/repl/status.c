@@ -56,9 +56,11 @@ static json_t *volume_json(const struct partnership *p, unsigned i, char *cause,
 		return j;
 	}
 	json_object_set_new(j, "size", json_integer(v->size));
-	json_object_set_new(j, "pool_data_percent", json_real(hl.data_percent));
-	json_object_set_new(j, "pool_metadata_percent", json_real(hl.meta_percent));
-	json_object_set_new(j, "pool_snapshots", json_integer(hl.snapshots));
+	if (hl.data_percent >= 0) {
+		json_object_set_new(j, "pool_data_percent", json_real(hl.data_percent));
+		json_object_set_new(j, "pool_metadata_percent", json_real(hl.meta_percent));
+		json_object_set_new(j, "pool_snapshots", json_integer(hl.snapshots));
+	}
 	if (hl.cause[0]) {
 		snprintf(cause, size, "%s", hl.cause);
 		json_object_set_new(j, "cause", json_string(hl.cause));
@@ -101,6 +103,10 @@ static void add_cause(json_t *j, const struct report *r, const char *health, int
 		json_object_set_new(j, "cause",
 				    json_string("the newest cut is committed, and not yet written "
 						"in place"));
+	if (replay && !r->error_ms)
+		json_object_set_new(j, "remedy",
+				    json_string("srsync serve does it when it starts; its log says "
+						"what keeps it from that"));
 	if (r->warning[0])
 		json_object_set_new(j, "warning", json_string(r->warning));
 }

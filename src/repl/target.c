@@ -10,6 +10,7 @@
 #include "state.h"
 #include "target.h"
 
+#define LOCK_MS      5000
 #define EXTENT_SLACK (4u << 20) /* bytes: LVM's usual extent */
 
 json_t *target_request_json(const struct target_request *r)
@@ -242,8 +243,12 @@ static int drop_one(const struct partnership *p, unsigned i, bool force, struct 
 
 int target_remove(const struct host *h, const struct partnership *p, bool force, struct err *e)
 {
-	_cleanup_close_ int lock = partnership_lock(h, p->name, "srsync remove", 5000, e);
+	_cleanup_close_ int lock = -1;
 
+	/* the target is left as one cut, not as parts of two */
+	if (!force && p->role == VOLUME_TARGET && redo_finish(h, p, LOCK_MS, e) < 0)
+		return err_hint(e, "srsync remove %s --local leaves it so", p->name);
+	lock = partnership_lock(h, p->name, "srsync remove", LOCK_MS, e);
 	if (lock < 0)
 		return -1;
 	for (unsigned i = 0; i < p->volumes; i++)

@@ -187,9 +187,11 @@ static void print_volumes(const json_t *list)
 	{
 		printf("volume:       %s = %s, %s\n", str(v, "local"), str(v, "remote"),
 		       json_object_get(v, "error") ? str(v, "error") : fmt_bytes(num(v, "size")).s);
-		printf("  pool:       data %.1f %%, metadata %.1f %%, %.0f snapshots in its life\n",
-		       num(v, "pool_data_percent"), num(v, "pool_metadata_percent"),
-		       num(v, "pool_snapshots"));
+		if (json_object_get(v, "pool_data_percent"))
+			printf("  pool:       data %.1f %%, metadata %.1f %%, %.0f snapshots in "
+			       "its life\n",
+			       num(v, "pool_data_percent"), num(v, "pool_metadata_percent"),
+			       num(v, "pool_snapshots"));
 	}
 }
 

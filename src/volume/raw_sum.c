@@ -8,7 +8,7 @@
 #include "raw.h"
 
 #define FIRST  (256u << 10) /* superblocks of all common file systems, partition tables */
-#define LAST   (64u << 10)  /* a second partition table, RAID metadata */
+#define LAST   (68u << 10)  /* a second partition table, RAID metadata; begins at a page */
 #define SPREAD 8            /* places in between */
 #define PIECE  4096u
 
@@ -29,7 +29,7 @@ static int take(int fd, uint8_t *p, uint64_t offset, uint64_t n, uint64_t size, 
 
 static int take_all(int fd, uint8_t *p, uint64_t size, struct err *e)
 {
-	uint64_t last = size > LAST ? (size - LAST) / PIECE * PIECE : 0;
+	uint64_t last = size > LAST ? (size - LAST + PIECE - 1) / PIECE * PIECE : 0;
 
 	if (take(fd, p, 0, FIRST, size, e) < 0 || take(fd, p + FIRST, last, LAST, size, e) < 0)
 		return -1;

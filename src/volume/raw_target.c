@@ -170,6 +170,10 @@ static int check_token(struct raw *r, const char *committed, bool may_differ, st
 		return is < 0 ? -1 : 0;
 	err_set(e, ERR_REFUSED, RULE3 "the target %s is not what was committed: %s", r->v.name,
 		why);
+	if (strcmp(t.uuid, r->v.uuid))
+		return err_hint(e,
+				"name the right device; or remove the partnership and make a new "
+				"one");
 	return err_hint(e, "srsync sync --full on the source writes all of it anew; copy what is "
 			   "wanted first");
 }
