@@ -22,7 +22,7 @@ TESTS += unit-received
 REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
-	tests/repl/power.lab tests/repl/loss-target.lab
+	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/fine.lab tests/repl/grow.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
 
@@ -49,6 +49,12 @@ unit_plan_SOURCES = tests/unit/unit-plan.c $(FAKE_VOLUME)
 unit_plan_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
 unit_plan_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-plan
+
+check_PROGRAMS += unit-fine
+unit_fine_SOURCES = tests/unit/unit-fine.c $(FAKE_VOLUME)
+unit_fine_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_fine_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-fine
 
 check_PROGRAMS += unit-pipeline
 unit_pipeline_SOURCES = tests/unit/unit-pipeline.c $(FAKE_VOLUME)

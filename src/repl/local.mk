@@ -16,12 +16,14 @@ librepl_a_SOURCES += \
 	src/repl/api.c src/repl/api.h \
 	src/repl/durable.c src/repl/durable.h \
 	src/repl/fine.c src/repl/fine.h \
+	src/repl/grain.c src/repl/grain.h \
 	src/repl/host.c src/repl/host.h \
 	src/repl/pace.c src/repl/pace.h \
 	src/repl/partnership.c src/repl/partnership.h \
 	src/repl/peers.c src/repl/peers.h \
 	src/repl/receive.c src/repl/receive.h \
 	src/repl/received.c src/repl/received.h \
+	src/repl/refine.c src/repl/refine.h \
 	src/repl/remote.c src/repl/remote.h \
 	src/repl/replica.c src/repl/replica.h \
 	src/repl/replica_commit.c src/repl/replica_commit.h \

@@ -84,6 +84,7 @@ static int fill(const struct setup_options *o, struct partnership *p, struct tar
 	p->rpo_ms = r->rpo_ms = o->rpo_ms;
 	p->keep = r->keep = o->keep;
 	p->rate = o->rate;
+	p->fine = o->fine;
 	r->port = o->port;
 	r->overwrite = o->overwrite;
 	strcpy(r->name, o->name);
