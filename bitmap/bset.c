@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <roaring/roaring.h>
@@ -44,6 +45,13 @@ int bset_add(struct bset *s, uint64_t first, uint64_t count)
 	if (count > 0)
 		roaring_bitmap_add_range_closed(s->r, first, first + count - 1);
 	return 0;
+}
+
+void bset_remove(struct bset *s, uint64_t first, uint64_t count)
+{
+	assert(first <= BSET_MAX_BLOCKS && count <= BSET_MAX_BLOCKS - first);
+	if (count > 0)
+		roaring_bitmap_remove_range_closed(s->r, first, first + count - 1);
 }
 
 void bset_or(struct bset *into, const struct bset *s)

@@ -18,6 +18,7 @@ struct bset *bset_new(void);
 void bset_free(struct bset *s); /* NULL is fine */
 /* -1 with errno ERANGE if the range leaves 0 .. BSET_MAX_BLOCKS. */
 int bset_add(struct bset *s, uint64_t first, uint64_t count);
+void bset_remove(struct bset *s, uint64_t first, uint64_t count); /* within the same range */
 void bset_or(struct bset *into, const struct bset *s);
 bool bset_has(const struct bset *s, uint64_t block);
 bool bset_covers(const struct bset *s, const struct bset *sub); /* sub is a subset of s */

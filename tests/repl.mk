@@ -37,11 +37,13 @@ REPL_LAB = \
 	tests/repl/damaged.lab \
 	tests/repl/doubt.lab \
 	tests/repl/external.lab \
+	tests/repl/fine.lab \
 	tests/repl/full.lab \
 	tests/repl/group-crash.lab \
 	tests/repl/group-locks.lab \
 	tests/repl/group-missing.lab \
 	tests/repl/group.lab \
+	tests/repl/grow.lab \
 	tests/repl/hooks.lab \
 	tests/repl/loss-target.lab \
 	tests/repl/plain-crash.lab \
@@ -98,6 +100,12 @@ unit_plan_SOURCES = tests/unit/unit-plan.c $(FAKE_VOLUME)
 unit_plan_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
 unit_plan_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-plan
+
+check_PROGRAMS += unit-fine
+unit_fine_SOURCES = tests/unit/unit-fine.c $(FAKE_VOLUME)
+unit_fine_CPPFLAGS = $(librepl_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_fine_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-fine
 
 check_PROGRAMS += unit-pipeline
 unit_pipeline_SOURCES = tests/unit/unit-pipeline.c $(FAKE_VOLUME)

@@ -23,6 +23,7 @@ librepl_a_SOURCES += \
 	src/repl/hasher.c src/repl/hasher.h \
 	src/repl/hashes.c src/repl/hashes.h \
 	src/repl/hashtree.c src/repl/hashtree.h \
+	src/repl/grain.c src/repl/grain.h \
 	src/repl/host.c src/repl/host.h \
 	src/repl/pace.c src/repl/pace.h \
 	src/repl/partnership.c src/repl/partnership.h \
@@ -31,6 +32,7 @@ librepl_a_SOURCES += \
 	src/repl/received.c src/repl/received.h \
 	src/repl/redo.c src/repl/redo.h src/repl/redo_finish.c \
 	src/repl/spool.c src/repl/spool.h \
+	src/repl/refine.c src/repl/refine.h \
 	src/repl/remote.c src/repl/remote.h \
 	src/repl/replica.c src/repl/replica.h \
 	src/repl/replica_commit.c src/repl/replica_commit.h \

@@ -38,7 +38,7 @@ static int parse_volume(const json_t *j, struct partnership_volume *v, struct er
 
 static int parse(const json_t *j, struct partnership *p, struct err *e)
 {
-	char role[16];
+	char role[16], fine[8];
 	json_t *list;
 
 	if (js_str(j, "name", p->name, sizeof(p->name), e) < 0 ||
@@ -51,15 +51,17 @@ static int parse(const json_t *j, struct partnership *p, struct err *e)
 	    js_u64_or(j, "keep", PARTNERSHIP_KEEP, &p->keep, e) < 0 ||
 	    js_u64_or(j, "rate", 0, &p->rate, e) < 0 ||
 	    js_bool_or(j, "seeded", false, &p->seeded, e) < 0 ||
+	    js_str_or(j, "fine", fine_word(FINE_AUTO), fine, sizeof(fine), e) < 0 ||
 	    !(list = js_array(j, "volumes", e)))
 		return -1;
 	p->role = strcmp(role, "source") ? VOLUME_TARGET : VOLUME_SOURCE;
 	p->volumes = json_array_size(list);
 	if (!fmt_is_id(p->id) || p->volumes < 1 || p->volumes > PARTNERSHIP_VOLUMES_MAX ||
 	    p->keep < 1 || p->keep > PARTNERSHIP_KEEP_MAX ||
-	    (p->role == VOLUME_TARGET && strcmp(role, "destination")))
+	    (p->role == VOLUME_TARGET && strcmp(role, "destination")) ||
+	    !fine_parse(fine, &p->fine))
 		return err_set(e, ERR_FAILED,
-			       "id, role, keep or number of volumes is out of bounds");
+			       "id, role, keep, fine or number of volumes is out of bounds");
 	for (unsigned i = 0; i < p->volumes; i++)
 		if (parse_volume(json_array_get(list, i), &p->volume[i], e) < 0)
 			return -1;
@@ -103,12 +105,12 @@ static json_t *volumes_json(const struct partnership *p)
 int partnership_save(const struct host *h, const struct partnership *p, bool fresh, struct err *e)
 {
 	struct host_path path = file_of(h, p->name);
-	_cleanup_json_ json_t *j =
-		json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o}", "format", 1,
-			  "name", p->name, "id", p->id, "role", partnership_role_word(p->role),
-			  "peer_address", p->peer_address, "peer_fingerprint", p->peer_fingerprint,
-			  "rpo_ms", (json_int_t)p->rpo_ms, "keep", (json_int_t)p->keep, "rate",
-			  (json_int_t)p->rate, "seeded", p->seeded, "volumes", volumes_json(p));
+	_cleanup_json_ json_t *j = json_pack(
+		"{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:o}", "format", 1, "name",
+		p->name, "id", p->id, "role", partnership_role_word(p->role), "peer_address",
+		p->peer_address, "peer_fingerprint", p->peer_fingerprint, "rpo_ms",
+		(json_int_t)p->rpo_ms, "keep", (json_int_t)p->keep, "rate", (json_int_t)p->rate,
+		"fine", fine_word(p->fine), "seeded", p->seeded, "volumes", volumes_json(p));
 
 	if (fresh && access(path.s, F_OK) == 0) {
 		err_set(e, ERR_FAILED, "there is a partnership %s on this host already", p->name);

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "bitlog.h"
+#include "fine.h"
 #include "fmt.h"
 #include "peers.h"
 #include "volume.h"
@@ -32,8 +33,9 @@ struct partnership {
 	char peer_fingerprint[IDENTITY_FINGERPRINT_SIZE];
 	uint64_t rpo_ms;
 	uint64_t keep;
-	uint64_t rate; /* bytes per second at most; 0: no limit */
-	bool seeded;   /* at the source: the targets held a copy before the first cut */
+	uint64_t rate;       /* bytes per second at most; 0: no limit */
+	enum fine_mode fine; /* of the source */
+	bool seeded;         /* at the source: the targets held a copy before the first cut */
 	unsigned volumes;
 	struct partnership_volume volume[PARTNERSHIP_VOLUMES_MAX];
 };

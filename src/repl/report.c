@@ -18,7 +18,8 @@ static int parse_cut(const json_t *j, struct report_cut *c, struct err *e)
 	    js_u64(j, "changed", &c->changed, e) < 0 || js_u64(j, "shipped", &c->shipped, e) < 0 ||
 	    js_u64(j, "wire", &c->wire, e) < 0 || js_u64(j, "took_ms", &c->took_ms, e) < 0)
 		return -1;
-	if (js_u64_or(j, "compared", 0, &c->compared, e) < 0)
+	if (js_u64_or(j, "compared", 0, &c->compared, e) < 0 ||
+	    js_u64_or(j, "refined", c->changed, &c->refined, e) < 0)
 		return -1;
 	c->time_ms = time_ms;
 	c->finished_ms = finished_ms;
@@ -27,13 +28,13 @@ static int parse_cut(const json_t *j, struct report_cut *c, struct err *e)
 
 static json_t *cut_json(const struct report_cut *c)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "seq",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "seq",
 			 (json_int_t)c->seq, "time_ms", (json_int_t)c->time_ms, "finished_ms",
 			 (json_int_t)c->finished_ms, "pause_us", (json_int_t)c->pause_us,
 			 "hooks_us", (json_int_t)c->hooks_us, "changed", (json_int_t)c->changed,
-			 "compared", (json_int_t)c->compared, "shipped", (json_int_t)c->shipped,
-			 "wire", (json_int_t)c->wire, "took_ms", (json_int_t)c->took_ms, "full",
-			 c->full);
+			 "compared", (json_int_t)c->compared, "refined", (json_int_t)c->refined,
+			 "shipped", (json_int_t)c->shipped, "wire", (json_int_t)c->wire, "took_ms",
+			 (json_int_t)c->took_ms, "full", c->full);
 }
 
 static int parse_error(const json_t *j, struct report *r, struct err *e)

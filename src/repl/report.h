@@ -19,8 +19,9 @@ struct report_cut {
 	int64_t finished_ms; /* of the commit */
 	uint64_t pause_us;
 	uint64_t hooks_us; /* hooks.h; 0: there were none, or the cut is of an earlier attempt */
-	uint64_t changed;  /* bytes of the changed-block set */
+	uint64_t changed;  /* bytes of the chunks in which something changed */
 	uint64_t compared; /* bytes compared by hash to find it; 0: tracking told */
+	uint64_t refined;  /* bytes of the pages in them that were to be shipped */
 	uint64_t shipped;  /* bytes of data extents */
 	uint64_t wire;     /* bytes of segments sent */
 	uint64_t took_ms;  /* from the start of the cut to the commit */
@@ -52,7 +53,8 @@ int report_verified(const struct host *h, const char *name, const struct report_
 		    struct err *e);
 
 struct progress {
-	char phase[24]; /* "cutting", "comparing", "shipping", "committing", "receiving" */
+	char phase[24]; /* "cutting", "refining", "comparing", "shipping", "committing", "receiving"
+			 */
 	uint64_t seq;
 	int64_t start_ms;
 	uint64_t segments, segments_total;

@@ -93,6 +93,7 @@ static int fill(const struct setup_options *o, struct partnership *p, struct tar
 	p->keep = r->keep = o->keep;
 	p->rate = o->rate;
 	p->seeded = o->seeded;
+	p->fine = o->fine;
 	r->port = o->port;
 	r->overwrite = o->overwrite || o->seeded;
 	strcpy(r->name, o->name);

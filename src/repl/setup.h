@@ -12,6 +12,7 @@ struct setup_options {
 		char source[VOLUME_NAME_MAX], target[VOLUME_NAME_MAX];
 	} volume[PARTNERSHIP_VOLUMES_MAX];
 	uint64_t rpo_ms, keep, rate;
+	enum fine_mode fine;
 	uint64_t port; /* of srsync serve on this host, told to the peer */
 	bool overwrite;
 	bool seeded;  /* the targets hold a copy of the volumes: compare, ship what differs */

@@ -47,6 +47,14 @@ static void fill_manifest(struct ship *sh, const struct state_cut *base)
 	m->volumes = c->volumes;
 }
 
+/* Of the chunks that a set touches. */
+static uint64_t chunk_bytes(const struct bset *set, uint32_t block_size, const struct volume *v)
+{
+	_cleanup_(bset_freep) struct bset *chunks = bset_rescale(set, block_size, v->block_size);
+
+	return chunks ? bset_count(chunks) * v->block_size : 0;
+}
+
 /* What is shipped of one volume: the pending set, what a comparison found, or everything. */
 static void fill_volume(struct ship *sh, unsigned i, bool base, const struct compared *found)
 {
@@ -73,7 +81,8 @@ static void fill_volume(struct ship *sh, unsigned i, bool base, const struct com
 	mv->full = sh->set[i] == NULL;
 	sh->plan[i] =
 		(struct plan_volume){v, c->volume[i].token, sh->set[i], mv->block_size, mv->size};
-	sh->cut.changed += mv->full ? mv->size : bset_count(sh->set[i]) * mv->block_size;
+	sh->cut.changed += mv->full ? mv->size : chunk_bytes(sh->set[i], mv->block_size, v);
+	sh->cut.refined += mv->full ? mv->size : bset_count(sh->set[i]) * mv->block_size;
 	sh->cut.full |= mv->full;
 }
 

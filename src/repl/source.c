@@ -4,6 +4,7 @@
 #include "cut.h"
 #include "fault.h"
 #include "fine.h"
+#include "grain.h"
 #include "hooks.h"
 #include "log.h"
 #include "report.h"
@@ -126,8 +127,8 @@ static int check_health(struct source *s, struct err *e)
 }
 
 /* Fills one volume's part of the record: what changed since the base, or all when in doubt. */
-static int compare(struct source *s, unsigned i, const char *base, struct bitlog_volume *bv,
-		   struct err *e)
+static int compare(struct source *s, unsigned i, const struct bitlog_volume *base,
+		   struct bitlog_volume *bv, struct err *e)
 {
 	struct volume *v = s->volume[i];
 	_cleanup_(bset_freep) struct bset *chunks = NULL;
@@ -140,7 +141,7 @@ static int compare(struct source *s, unsigned i, const char *base, struct bitlog
 	bv->all = true;
 	if (!base)
 		return 0;
-	held = v->ops->held(v, base, NULL, why, sizeof(why), e);
+	held = v->ops->held(v, base->token, NULL, why, sizeof(why), e);
 	if (held < 0)
 		return -1;
 	if (!held) {
@@ -148,9 +149,9 @@ static int compare(struct source *s, unsigned i, const char *base, struct bitlog
 		return 0;
 	}
 	chunks = bset_new();
-	switch (v->ops->changes(v, base, bv->token, chunks, &doubted)) {
+	switch (v->ops->changes(v, base->token, bv->token, chunks, &doubted)) {
 	case VOLUME_CHANGES_OK:
-		bv->set = bset_rescale(chunks, v->block_size, bv->block_size);
+		bv->set = grain_set(s, i, base, bv->token, chunks);
 		bv->all = bv->set == NULL;
 		return 0;
 	case VOLUME_CHANGES_DOUBT: doubt(s, "%s: %.200s", v->name, doubted.text); return 0;
@@ -179,7 +180,7 @@ static int log_cut(struct source *s, const struct cut *cut, struct err *e)
 		if (newest)
 			strcpy(base[i], newest->volume[i].token);
 		strcpy(c->volume[i].token, cut->token[i]);
-		if (compare(s, i, newest ? base[i] : NULL, &c->volume[i], e) < 0)
+		if (compare(s, i, newest ? &newest->volume[i] : NULL, &c->volume[i], e) < 0)
 			return err_wrap(e, "find changes of %s", s->volume[i]->name);
 	}
 	fault("source.compared");

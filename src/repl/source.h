@@ -3,8 +3,8 @@
  *
  * Order of a cut, each step durable before the next, every one harmless to repeat:
  *   1. S_new in the free slot                         crash: garbage slot, freed by prepare
- *   2. changes(S_base, S_new) appended to the log     crash before: as after 1; after: S_new is
- * base
+ *   2. changes(S_base, S_new), page by page where it pays (grain.h), appended to the log     crash
+ * before: as after 1; after: S_new is base
  *   3. S_base's slot freed                            crash before: garbage slot, freed by prepare
  */
 #ifndef SOURCE_H

@@ -25,12 +25,12 @@ static json_t *progress_json(const struct progress *p)
 
 static json_t *report_json(const struct report_cut *c)
 {
-	return json_pack("{s:I, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:f, s:b}", "seq",
+	return json_pack("{s:I, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:b}", "seq",
 			 (json_int_t)c->seq, "time", fmt_time(c->time_ms).s, "pause_ms",
 			 c->pause_us / 1e3, "hooks_ms", c->hooks_us / 1e3, "changed",
-			 (json_int_t)c->changed, "compared", (json_int_t)c->compared, "shipped",
-			 (json_int_t)c->shipped, "wire", (json_int_t)c->wire, "seconds",
-			 c->took_ms / 1e3, "full", c->full);
+			 (json_int_t)c->changed, "compared", (json_int_t)c->compared, "refined",
+			 (json_int_t)c->refined, "shipped", (json_int_t)c->shipped, "wire",
+			 (json_int_t)c->wire, "seconds", c->took_ms / 1e3, "full", c->full);
 }
 
 static json_t *verify_json(const struct report_verify *v)
@@ -126,12 +126,13 @@ json_t *status_json(const struct host *h, const struct partnership *p, struct er
 		return NULL;
 	newest = state_committed(s);
 	lag = newest ? fmt_now_ms() - newest->time_ms : -1;
-	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:[], s:n, s:n, s:n, s:n}",
-		      "name", p->name, "id", p->id, "role", partnership_role_word(p->role), "peer",
-		      p->peer_address, "peer_fingerprint", p->peer_fingerprint, "state",
-		      state_word(h, p, newest, r, busy, lag), "rpo", p->rpo_ms / 1e3, "lag",
-		      lag / 1e3, "keep", (json_int_t)p->keep, "volumes", "committed", "last",
-		      "verified", "progress");
+	j = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:I, s:s, s:[], s:n, s:n, s:n, s:n}",
+		"name", p->name, "id", p->id, "role", partnership_role_word(p->role), "peer",
+		p->peer_address, "peer_fingerprint", p->peer_fingerprint, "state",
+		state_word(h, p, newest, r, busy, lag), "rpo", p->rpo_ms / 1e3, "lag", lag / 1e3,
+		"keep", (json_int_t)p->keep, "fine", fine_word(p->fine), "volumes", "committed",
+		"last", "verified", "progress");
 	volumes = json_object_get(j, "volumes");
 	for (unsigned i = 0; i < p->volumes; i++)
 		json_array_append_new(volumes, volume_json(p, i, health, sizeof(health)));

@@ -9,6 +9,7 @@ int cmd_create(int argc, char **argv, struct err *e)
 {
 	_cleanup_free_ struct setup_options *so = xcalloc(1, sizeof(*so));
 	struct ui_list volumes = {0};
+	const char *fine = fine_word(FINE_AUTO);
 	const struct ui_option o[] = {
 		{"peer", UI_STRING, &so->peer, "HOST:PORT", "where srsync serve runs on the peer"},
 		{"fingerprint", UI_STRING, &so->fingerprint, "F",
@@ -18,6 +19,8 @@ int cmd_create(int argc, char **argv, struct err *e)
 		{"rpo", UI_DURATION, &so->rpo_ms, "TIME", "how old the replica may be (60s)"},
 		{"keep", UI_NUMBER, &so->keep, "N", "cuts kept at the destination (2)"},
 		{"rate", UI_BYTES, &so->rate, "SIZE", "bytes per second on the wire at most"},
+		{"fine", UI_STRING, &fine, "auto|on|off",
+		 "ship only the 4 KiB pages that differ (auto)"},
 		{"port", UI_NUMBER, &so->port, "PORT", "of srsync serve on this host (8730)"},
 		{"offline", UI_FLAG, &so->offline, NULL,
 		 "no network: cuts travel by send and receive"},
@@ -37,6 +40,8 @@ int cmd_create(int argc, char **argv, struct err *e)
 		err_set(e, ERR_USAGE, "create: --peer, --fingerprint and --volume are needed");
 		return err_hint(e, "srsync create --help");
 	}
+	if (!fine_parse(fine, &so->fine))
+		return err_set(e, ERR_USAGE, "--fine is auto, on or off, not '%s'", fine);
 	so->name = argv[1];
 	for (unsigned i = 0; i < volumes.n; i++)
 		if (setup_add_volume(so, volumes.word[i], e) < 0)

@@ -205,6 +205,7 @@ static void print_all(const json_t *p)
 	printf("state:        %s\n", str(p, "state"));
 	printf("rpo:          %s, cuts kept at the destination: %.0f\n",
 	       fmt_duration(num(p, "rpo")).s, num(p, "keep"));
+	printf("fine:         %s\n", str(p, "fine"));
 	if (json_is_object(committed))
 		printf("committed:    cut %.0f of %s, generation %s, %s ago\n",
 		       num(committed, "seq"), str(committed, "time"), str(committed, "generation"),

@@ -35,13 +35,13 @@ static void print_text(const struct report_cut *c)
 
 static void print_json(const struct report_cut *c)
 {
-	_cleanup_json_ json_t *j =
-		json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:b}", "seq",
-			  (json_int_t)c->seq, "time", fmt_time(c->time_ms).s, "committed",
-			  fmt_time(c->finished_ms).s, "changed", (json_int_t)c->changed, "compared",
-			  (json_int_t)c->compared, "shipped", (json_int_t)c->shipped, "wire",
-			  (json_int_t)c->wire, "seconds", c->took_ms / 1e3, "pause_ms",
-			  c->pause_us / 1e3, "hooks_ms", c->hooks_us / 1e3, "full", c->full);
+	_cleanup_json_ json_t *j = json_pack(
+		"{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:b}", "seq",
+		(json_int_t)c->seq, "time", fmt_time(c->time_ms).s, "committed",
+		fmt_time(c->finished_ms).s, "changed", (json_int_t)c->changed, "compared",
+		(json_int_t)c->compared, "refined", (json_int_t)c->refined, "shipped",
+		(json_int_t)c->shipped, "wire", (json_int_t)c->wire, "seconds", c->took_ms / 1e3,
+		"pause_ms", c->pause_us / 1e3, "hooks_ms", c->hooks_us / 1e3, "full", c->full);
 
 	js_print(j);
 	fflush(stdout);

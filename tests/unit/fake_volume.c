@@ -79,13 +79,21 @@ static int fake_reader(struct volume *v, const char *token, struct err *e)
 	char path[64];
 	int fd;
 
-	(void)token;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", strcmp(token, "base") ? f->fd : f->base);
 	fd = open(path, (f->unreadable ? O_WRONLY : O_RDONLY) | (fcntl(f->fd, F_GETFL) & O_DIRECT));
 	return fd < 0 ? err_sys(e, "open") : fd;
 }
 
-static const struct volume_ops fake_ops = {.kind = "fake", .map = fake_map, .reader = fake_reader};
+static int fake_held(struct volume *v, const char *token, char *name, char *why, size_t size,
+		     struct err *e)
+{
+	(void)token, (void)name, (void)e;
+	snprintf(why, size, "it is lost");
+	return !((struct fake_volume *)v)->lost;
+}
+
+static const struct volume_ops fake_ops = {
+	.kind = "fake", .map = fake_map, .reader = fake_reader, .held = fake_held};
 
 struct fake_volume *fake_new(uint64_t size)
 {
@@ -127,12 +135,20 @@ static void fill(uint8_t *p, size_t n, enum fake_content content, uint64_t *stat
 	}
 }
 
+void fake_write(int fd, const uint8_t *p, uint64_t n, uint64_t offset)
+{
+	_cleanup_close_ int buffered = -1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	buffered = open(path, O_WRONLY);
+	ck_assert_int_eq(io_pwrite(buffered, p, n, offset), 0);
+}
+
 void fake_add(struct fake_volume *f, enum volume_extent kind, uint64_t length,
 	      enum fake_content content, uint64_t *state)
 {
 	uint64_t offset = f->n ? f->x[f->n - 1].offset + f->x[f->n - 1].length : 0;
-	char path[64];
-	_cleanup_close_ int fd = -1;
 
 	ck_assert_uint_lt(f->n, FAKE_EXTENTS_MAX);
 	ck_assert_uint_le(offset + length, f->v.size);
@@ -142,9 +158,7 @@ void fake_add(struct fake_volume *f, enum volume_extent kind, uint64_t length,
 	if (kind == VOLUME_HOLE)
 		return;
 	fill(f->bytes + offset, length, content, state);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-	fd = open(path, O_WRONLY);
-	ck_assert_int_eq(io_pwrite(fd, f->bytes + offset, length, offset), 0);
+	fake_write(f->fd, f->bytes + offset, length, offset);
 }
 
 void fake_fill(struct fake_volume *f, uint64_t unit, uint64_t *state)

@@ -11,6 +11,8 @@
 struct fake_volume {
 	struct volume v;
 	int fd;          /* of the image, for the test; the file has no name */
+	int base;        /* of the image that the token "base" names, the test's */
+	bool lost;       /* held() says so */
 	uint8_t *bytes;  /* what it should hold: size bytes */
 	uint32_t grain;  /* bytes per block of sets; 0: v.block_size */
 	uint64_t split;  /* bytes: map() cuts extents there, 0: nowhere */
@@ -28,6 +30,9 @@ uint64_t fake_random(uint64_t *state);
 /* An unnamed file of size bytes that reads as the given byte; O_DIRECT where there is such a thing.
  */
 int fake_file(uint64_t size, uint8_t byte);
+
+/* Past the flag O_DIRECT: of any alignment. */
+void fake_write(int fd, const uint8_t *p, uint64_t n, uint64_t offset);
 
 /* size bytes, holes only. */
 struct fake_volume *fake_new(uint64_t size);

@@ -68,6 +68,17 @@ static void check_from(const struct bset *s, const bool *flag, uint64_t base)
 	}
 }
 
+static void random_removes(struct bset *s, bool *flag, uint64_t base)
+{
+	for (unsigned k = rand() % 1000; k > 0; k--) {
+		unsigned first = rand() % SPAN, n = rand() % (1u << rand() % 16);
+
+		n = n < SPAN - first ? n : SPAN - first;
+		bset_remove(s, base + first, n);
+		memset(flag + first, 0, n);
+	}
+}
+
 static void random_adds(struct bset *s, bool *flag, uint64_t base)
 {
 	unsigned longest = 1u << rand() % 18, adds = rand() % 3000;
@@ -98,6 +109,8 @@ START_TEST(test_model)
 	ck_assert_int_eq(bset_covers(b, a), bset_count(a) == bset_count(b));
 	for (unsigned i = 0; i < SPAN; i++)
 		fa[i] |= fb[i];
+	check_model(a, fa, base);
+	random_removes(a, fa, base);
 	check_model(a, fa, base);
 	check_from(a, fa, base);
 	d = round_trip(a);
