@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "aio.h"
+#include "fault.h"
 #include "fine.h"
 #include "refine.h"
 
@@ -113,6 +114,7 @@ static int compare_all(struct compare *c)
 	struct volume *v = c->r->v;
 	int r = open_sides(c);
 
+	fault("refine.opened");
 	if (r == 0)
 		r = v->ops->map(v, c->r->cut, c->r->chunks, 0, on_extent, c, c->e);
 	while (r == 0 && !aio_idle(c->aio))
