@@ -11,6 +11,7 @@ libbitmap_a_SOURCES += \
 libbitmap_a_SOURCES += \
 	bitmap/blockio.c bitmap/blockio.h \
 	bitmap/pdtree.c bitmap/pdtree.h \
+	bitmap/snapcow.c bitmap/snapcow.h \
 	bitmap/thin_cursor.c bitmap/thin_cursor.h \
 	bitmap/thin_diff.c bitmap/thin_diff.h \
 	bitmap/thin_map.c bitmap/thin_map.h \

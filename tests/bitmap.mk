@@ -54,3 +54,14 @@ fuzz_bitlog_LDADD = $(BITMAP_LIBS)
 TESTS += tests/fuzz/fuzz-bset.sh tests/fuzz/fuzz-bitlog.sh
 EXTRA_DIST += tests/fuzz/fuzz-bset.sh tests/fuzz/corpus/bset \
 	tests/fuzz/fuzz-bitlog.sh tests/fuzz/corpus/bitlog
+
+SNAPCOW_IMAGE = tests/unit/snapcow_image.c tests/unit/snapcow_image.h
+check_PROGRAMS += unit-snapcow fuzz-snapcow
+unit_snapcow_SOURCES = tests/unit/unit-snapcow.c $(SNAPCOW_IMAGE)
+unit_snapcow_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_snapcow_LDADD = $(BITMAP_LIBS) $(CHECK_LIBS)
+fuzz_snapcow_SOURCES = tests/fuzz/fuzz-snapcow.c tests/fuzz/replay.c $(SNAPCOW_IMAGE)
+fuzz_snapcow_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(TEST_CPPFLAGS)
+fuzz_snapcow_LDADD = $(BITMAP_LIBS)
+TESTS += unit-snapcow tests/fuzz/fuzz-snapcow.sh
+EXTRA_DIST += tests/fuzz/fuzz-snapcow.sh tests/fuzz/corpus/snapcow

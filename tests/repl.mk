@@ -18,17 +18,58 @@ unit_received_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
 unit_received_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
 TESTS += unit-received
 
+check_PROGRAMS += unit-hooks
+unit_hooks_SOURCES = tests/unit/unit-hooks.c
+unit_hooks_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_hooks_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-hooks
+
 # two hosts in the lab
-REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
-	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
-	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
-	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/seeded.lab \
-	tests/repl/verify.lab tests/repl/verify-run.lab
+REPL_LAB = \
+	tests/repl/away.lab \
+	tests/repl/busy.lab \
+	tests/repl/carry.lab \
+	tests/repl/crash-source.lab \
+	tests/repl/crash-target.lab \
+	tests/repl/doubt.lab \
+	tests/repl/external.lab \
+	tests/repl/full.lab \
+	tests/repl/group-crash.lab \
+	tests/repl/group-locks.lab \
+	tests/repl/group-missing.lab \
+	tests/repl/group.lab \
+	tests/repl/hooks.lab \
+	tests/repl/loss-target.lab \
+	tests/repl/plain-crash.lab \
+	tests/repl/plain-doubt.lab \
+	tests/repl/plain.lab \
+	tests/repl/power.lab \
+	tests/repl/redo-crash.lab \
+	tests/repl/redo-refuse.lab \
+	tests/repl/redo.lab \
+	tests/repl/refuse.lab \
+	tests/repl/resume.lab \
+	tests/repl/rewind-power.lab \
+	tests/repl/run.lab \
+	tests/repl/seeded.lab \
+	tests/repl/sync.lab \
+	tests/repl/verify-run.lab \
+	tests/repl/verify.lab
 TESTS += $(REPL_LAB)
-EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
+EXTRA_DIST += $(REPL_LAB) tests/repl/group.sh tests/repl/redo.sh tests/repl/setup.sh
+check_PROGRAMS += unit-spool
+unit_spool_SOURCES = tests/unit/unit-spool.c
+unit_spool_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_spool_LDADD = $(REPL_LIBS) $(CHECK_LIBS)
+TESTS += unit-spool
 
 BENCH += tests/bench/first-sync.lab
 EXTRA_DIST += tests/bench/first-sync.lab
+
+check_PROGRAMS += scatter
+scatter_SOURCES = tests/bench/scatter.c
+BENCH += tests/bench/file-sync.sh
+EXTRA_DIST += tests/bench/file-sync.sh
 
 # the data plane: a fake volume over an image file stands for the layer below
 FAKE_VOLUME = tests/unit/fake_volume.c tests/unit/fake_volume.h

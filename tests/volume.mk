@@ -8,6 +8,12 @@ unit_thin_token_CPPFLAGS = $(unit_lvm_CPPFLAGS)
 unit_thin_token_LDADD = $(unit_lvm_LDADD)
 TESTS += unit-lvm unit-thin-token
 
+check_PROGRAMS += unit-plain
+unit_plain_SOURCES = tests/unit/unit-plain.c
+unit_plain_CPPFLAGS = $(unit_lvm_CPPFLAGS)
+unit_plain_LDADD = $(unit_lvm_LDADD)
+TESTS += unit-plain
+
 check_PROGRAMS += fuzz-lvm
 fuzz_lvm_SOURCES = tests/fuzz/fuzz-lvm.c tests/fuzz/replay.c
 fuzz_lvm_CPPFLAGS = $(libvolume_a_CPPFLAGS)
@@ -26,6 +32,7 @@ VOLUME_TESTS = \
 	tests/lab/volume-foreign.lab \
 	tests/lab/volume-kill.lab \
 	tests/lab/volume-map.lab \
+	tests/lab/volume-plain.lab \
 	tests/lab/volume-reader.lab \
 	tests/lab/volume-target.lab \
 	tests/lab/volume-watchdog.lab

@@ -18,6 +18,7 @@ librepl_a_SOURCES += \
 	src/repl/compare_peer.c src/repl/compare_peer.h \
 	src/repl/compared.c src/repl/compared.h \
 	src/repl/durable.c src/repl/durable.h \
+	src/repl/hooks.c src/repl/hooks.h src/repl/hooks_run.c src/repl/hooks_run.h \
 	src/repl/fine.c src/repl/fine.h \
 	src/repl/hasher.c src/repl/hasher.h \
 	src/repl/hashes.c src/repl/hashes.h \
@@ -28,6 +29,8 @@ librepl_a_SOURCES += \
 	src/repl/peers.c src/repl/peers.h \
 	src/repl/receive.c src/repl/receive.h \
 	src/repl/received.c src/repl/received.h \
+	src/repl/redo.c src/repl/redo.h src/repl/redo_finish.c \
+	src/repl/spool.c src/repl/spool.h \
 	src/repl/remote.c src/repl/remote.h \
 	src/repl/replica.c src/repl/replica.h \
 	src/repl/replica_commit.c src/repl/replica_commit.h \

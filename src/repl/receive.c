@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "receive.h"
+#include "redo.h"
 #include "replica.h"
 #include "stream.h"
 #include "target.h"
@@ -178,6 +179,8 @@ int receive_streams(const struct host *h, const char *name, const struct receive
 	stream_free(&c.stream);
 	if (p) {
 		replica_close(replicas, p);
+		if (r == 0)
+			r = redo_finish(h, p, REDO_LOCK_MS, e);
 		if (replica_describe(replicas, p, report, &ignored) < 0)
 			*report = NULL;
 	}

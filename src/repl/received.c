@@ -21,7 +21,7 @@ struct received {
 	uint64_t size; /* bytes that are durable and whole */
 	uint64_t granule;
 	struct bset *segments;
-	struct bset *touched[PARTNERSHIP_VOLUMES_MAX];
+	struct bset *touched[PARTNERSHIP_VOLUMES_MAX], *of[PARTNERSHIP_VOLUMES_MAX];
 };
 
 void received_free(struct received *r)
@@ -30,20 +30,26 @@ void received_free(struct received *r)
 		return;
 	closep(&r->fd);
 	bset_free(r->segments);
-	for (unsigned i = 0; i < PARTNERSHIP_VOLUMES_MAX; i++)
+	for (unsigned i = 0; i < PARTNERSHIP_VOLUMES_MAX; i++) {
 		bset_free(r->touched[i]);
+		bset_free(r->of[i]);
+	}
 	free(r);
 }
 
-static int touch(struct received *r, const struct received_extent *x)
+static int touch(struct received *r, uint64_t segment, const struct received_extent *x)
 {
 	uint64_t first = x->offset / r->granule;
 	uint64_t end = (x->offset + x->length + r->granule - 1) / r->granule;
 
 	if (x->volume >= PARTNERSHIP_VOLUMES_MAX || x->offset + x->length < x->offset)
 		return -1;
-	if (!r->touched[x->volume])
+	if (!r->touched[x->volume]) {
 		r->touched[x->volume] = bset_new();
+		r->of[x->volume] = bset_new();
+	}
+	if (bset_add(r->of[x->volume], segment, 1) < 0)
+		return -1;
 	return bset_add(r->touched[x->volume], first, end - first);
 }
 
@@ -66,7 +72,7 @@ static int replay_one(struct received *r, struct cur *c)
 
 		x.offset = cur_le64(&body);
 		x.length = cur_le64(&body);
-		if (touch(r, &x) < 0)
+		if (touch(r, segment, &x) < 0)
 			return -1;
 	}
 	return bset_add(r->segments, segment, 1);
@@ -169,6 +175,11 @@ int received_write(struct received *r, const struct buf *batch, struct err *e)
 const struct bset *received_segments(const struct received *r)
 {
 	return r->segments;
+}
+
+const struct bset *received_segments_of(const struct received *r, unsigned volume)
+{
+	return volume < PARTNERSHIP_VOLUMES_MAX ? r->of[volume] : NULL;
 }
 
 const struct bset *received_touched(const struct received *r, unsigned volume)

@@ -42,6 +42,8 @@ void received_note(struct buf *batch, uint64_t segment, const struct received_ex
 int received_write(struct received *r, const struct buf *batch, struct err *e);
 
 const struct bset *received_segments(const struct received *r); /* durable ones */
+/* Those of one volume; NULL: none. */
+const struct bset *received_segments_of(const struct received *r, unsigned volume);
 /* Blocks of granule bytes that the durable segments touch, partly or whole; NULL: none. */
 const struct bset *received_touched(const struct received *r, unsigned volume);
 

@@ -6,6 +6,7 @@
 #include "fault.h"
 #include "io.h"
 #include "log.h"
+#include "redo.h"
 #include "remote.h"
 #include "replica_commit.h"
 #include "replica_hash.h"
@@ -243,8 +244,10 @@ static int flush(void *arg, const struct buf *batch, struct err *e)
 	int r;
 
 	for (unsigned i = 0; i < s->p->volumes; i++)
-		if (fdatasync(s->fd[i]) < 0)
+		if (!s->spooled[i] && fdatasync(s->fd[i]) < 0)
 			return err_sys(e, "flush %s", s->v[i]->name);
+	if (s->spool && spool_flush(s->spool, e) < 0)
+		return -1;
 	fault("replica.flushed");
 	pthread_mutex_lock(&s->sets);
 	r = received_write(s->received, batch, e);
@@ -263,7 +266,8 @@ static bool is_whole(const struct manifest *m)
 
 /* Steps 2 to 4 of replica.h. The list of received segments goes first: it must never stand beside a
  * head that has been brought back. */
-static int start_anew(struct session *s, const void *frame, size_t len, bool rewind, struct err *e)
+static int start_anew(struct session *s, const struct manifest *m, const void *frame, size_t len,
+		      bool rewind, struct err *e)
 {
 	struct host_path received = session_file(s, "received");
 	uint8_t digest[RECEIVED_DIGEST];
@@ -273,10 +277,12 @@ static int start_anew(struct session *s, const void *frame, size_t len, bool rew
 		return -1;
 	if (unlink(received.s) < 0 && errno != ENOENT)
 		return err_sys(e, "remove %s", received.s);
+	if (redo_create(s, m, digest, e) < 0)
+		return -1;
 	if (io_replace(session_file(s, "manifest").s, frame, len, 0600, e) < 0)
 		return -1;
 	fault("replica.begun");
-	if (rewind && session_rewind(s, e) < 0)
+	if (rewind && session_rewind(s, false, e) < 0)
 		return -1;
 	fault("replica.rewound");
 	s->received = received_create(received.s, digest, SESSION_GRANULE, e);
@@ -290,7 +296,7 @@ static int take_up(struct session *s, const struct manifest *m, const void *fram
 	_cleanup_buf_ struct buf old = BUF_INIT;
 	uint8_t digest[RECEIVED_DIGEST];
 	bool whole = is_whole(m);
-	int was_open = session_open_cut(s, &old, e);
+	int was_open = session_open_cut(s, &old, e), resumable = 0;
 
 	if (was_open < 0)
 		return -1;
@@ -302,10 +308,14 @@ static int take_up(struct session *s, const struct manifest *m, const void *fram
 	if (e->code != ERR_NONE)
 		return -1;
 	if (s->received)
-		return session_resume(s, e);
+		resumable = redo_resume(s, m, digest, e);
+	if (resumable != 0)
+		return resumable < 0 ? -1 : session_resume(s, m, e);
+	received_free(TAKE(s->received));
 	if (was_open)
-		return start_anew(s, frame, len, !whole, e) < 0 ? -1 : session_hold(s, whole, e);
-	return session_hold(s, whole, e) < 0 ? -1 : start_anew(s, frame, len, false, e);
+		return start_anew(s, m, frame, len, !whole, e) < 0 ? -1
+								   : session_hold(s, m, whole, e);
+	return session_hold(s, m, whole, e) < 0 ? -1 : start_anew(s, m, frame, len, false, e);
 }
 
 static int start_apply(struct session *s, const struct manifest *m, struct err *e)
@@ -330,6 +340,22 @@ static void start_progress(struct session *s)
 					.bytes_total = s->m->data_bytes};
 }
 
+/* A committed cut that cannot be written in place is given up only for one that replaces it whole.
+ */
+static int settle(struct session *s, const struct manifest *m, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (redo_settle(s, &why) == 0)
+		return 0;
+	if (is_whole(m)) {
+		log_err(LOG_LEVEL_WARN, &why);
+		return 0;
+	}
+	*e = why;
+	return -1;
+}
+
 static int begin(struct session *s, const struct host *h, const struct partnership *p,
 		 const void *frame, size_t len, struct err *e)
 {
@@ -338,7 +364,7 @@ static int begin(struct session *s, const struct host *h, const struct partnersh
 
 	if (!m)
 		return -1;
-	if (session_open(s, h, p, e) < 0)
+	if (session_open(s, h, p, 0, e) < 0 || settle(s, m, e) < 0)
 		return -1;
 	c = state_newest(s->state);
 	if (state_cut_is(c, m->generation, m->seq, m->time_ms))
@@ -392,6 +418,7 @@ int replica_segment(struct replicas *r, const struct partnership *p, uint64_t se
 	struct session *s = find(r, p->id);
 	_cleanup_(segment_freep) struct segment *seg = NULL;
 	_cleanup_buf_ struct buf note = BUF_INIT;
+	int taken;
 
 	pthread_rwlock_rdlock(&s->rw);
 	HELD_UNTIL_RETURN(&s->rw);
@@ -400,8 +427,10 @@ int replica_segment(struct replicas *r, const struct partnership *p, uint64_t se
 	if (seg->number != number)
 		return err_set(e, ERR_FAILED, "segment %llu came as number %llu",
 			       (unsigned long long)seg->number, (unsigned long long)number);
-	if (apply_segment(s->apply, seg, &s->target[seg->volume], e) < 0)
-		return err_wrap(e, "%s", s->v[seg->volume]->name);
+	taken = s->spooled[seg->volume] ? redo_put(s, seg, segment, len, e)
+					: apply_segment(s->apply, seg, &s->target[seg->volume], e);
+	if (taken != 0)
+		return taken < 0 ? err_wrap(e, "%s", s->v[seg->volume]->name) : 0;
 	fault("replica.applied");
 	replica_note(&note, seg);
 	if (durable_put(s->durable, &note, e) < 0)
@@ -428,6 +457,8 @@ int replica_commit(struct replicas *r, const struct partnership *p, uint64_t seq
 	if (s->open)
 		session_close(s);
 	pthread_rwlock_unlock(&s->rw);
+	if (result == 0)
+		redo_finish_soon(r->host, p->name, REDO_WAIT_MS);
 	return result;
 }
 
@@ -438,8 +469,9 @@ int replica_rewind(struct replicas *r, const struct partnership *p, struct err *
 
 	pthread_rwlock_wrlock(&s->rw);
 	session_close(s);
-	result = session_open(s, r->host, p, e);
-	if (result == 0 && (session_forget_cut(s, e) < 0 || session_rewind(s, e) < 0))
+	result = session_open(s, r->host, p, 0, e);
+	if (result == 0 && (redo_settle(s, e) < 0 || session_forget_cut(s, e) < 0 ||
+			    session_rewind(s, true, e) < 0))
 		result = -1;
 	session_close(s);
 	pthread_rwlock_unlock(&s->rw);
@@ -464,7 +496,7 @@ int replica_adopt(struct replicas *r, const struct partnership *p, const struct 
 
 	pthread_rwlock_wrlock(&s->rw);
 	session_close(s);
-	result = session_open(s, r->host, p, e);
+	result = session_open(s, r->host, p, 0, e);
 	if (result == 0)
 		result = replica_adopt_session(s, seed, e);
 	if (result == 0)

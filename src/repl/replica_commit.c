@@ -51,6 +51,18 @@ static void to_whole_blocks(const struct bset *granules, uint32_t block_size, st
 	}
 }
 
+/* A redo volume has not been written at all. */
+static int check_same(const struct session *s, unsigned i, const char *token, struct err *e)
+{
+	char why[256] = "";
+	int same = s->v[i]->ops->held(s->v[i], token, NULL, why, sizeof(why), e);
+
+	if (same != 0)
+		return same < 0 ? -1 : 0;
+	err_set(e, ERR_REFUSED, "rule 3 (identity before bytes): %s: %s", s->v[i]->name, why);
+	return err_hint(e, "find the writer; then srsync sync %s --full on the source", s->p->name);
+}
+
 /* Step 7, rule 3: whatever differs from the committed cut must have come from the source. */
 static int check_untouched(const struct session *s, unsigned i, const char *token, struct err *e)
 {
@@ -62,6 +74,8 @@ static int check_untouched(const struct session *s, unsigned i, const char *toke
 
 	if (!c || s->m->volume[i].full)
 		return 0; /* every block of the volume came from the source */
+	if (s->v[i]->ops->redo)
+		return check_same(s, i, c->volume[i].token, e);
 	r = s->v[i]->ops->changes(s->v[i], c->volume[i].token, token, changed, e);
 	if (r != VOLUME_CHANGES_OK)
 		return -1;
@@ -89,7 +103,18 @@ static void fill(const struct session *s, const struct cut *cut, struct state_cu
 	for (unsigned i = 0; i < c->volumes; i++) {
 		strcpy(c->volume[i].token, cut->token[i]);
 		c->volume[i].size = s->m->volume[i].size;
+		if (s->spooled[i])
+			c->replay = STATE_REPLAY_DUE;
 	}
+}
+
+/* A redo volume holds the newest cut only, and a tripwire alone would not tell it from this one. */
+static void outdate(const struct session *s, struct state_cut *c)
+{
+	c->replay = STATE_REPLAY_NONE;
+	for (unsigned i = 0; i < c->volumes && i < s->p->volumes; i++)
+		if (s->v[i]->ops->redo)
+			c->volume[i].token[0] = '\0';
 }
 
 /* Step 8: one rename makes the new list the truth; the retired cuts leave it at the same instant.
@@ -97,6 +122,8 @@ static void fill(const struct session *s, const struct cut *cut, struct state_cu
 static int record(struct session *s, const struct state_cut *c, struct state *retired,
 		  struct err *e)
 {
+	for (unsigned k = 0; k < s->state->n; k++)
+		outdate(s, s->state->cut[k]);
 	state_add(s->state, c);
 	while (s->state->n > s->p->keep) {
 		state_add(retired, s->state->cut[0]);
@@ -110,8 +137,11 @@ static void clear_up(struct session *s, const struct state *retired)
 {
 	struct err e = ERR_INIT;
 
+	bool due = state_newest(s->state)->replay != STATE_REPLAY_NONE;
+
 	manifest_free(TAKE(s->m));
-	if (session_forget_cut(s, &e) < 0)
+	/* what is due is written from these files: redo.h */
+	if (!due && session_forget_cut(s, &e) < 0)
 		log_err(LOG_LEVEL_WARN, &e);
 	fault("commit.cleaned");
 	session_unhold(s);
@@ -134,7 +164,7 @@ int replica_commit_session(struct session *s, struct err *e)
 	if (check_complete(s, e) < 0)
 		return -1;
 	fault("commit.start");
-	if (cut_group(s->v, s->p->volumes, cut, e) < 0)
+	if (session_snap(s, cut, e) < 0)
 		return err_wrap(e, "commit cut %llu", (unsigned long long)s->m->seq);
 	fault("commit.snapped");
 	for (unsigned i = 0; i < s->p->volumes; i++)
@@ -180,9 +210,9 @@ int replica_adopt_session(struct session *s, const struct state_cut *seed, struc
 			       "rule 3 (identity before bytes): cut %llu is committed here, "
 			       "so there is nothing to adopt",
 			       (unsigned long long)now->seq);
-	if (session_forget_cut(s, e) < 0 || session_hold(s, true, e) < 0)
+	if (session_forget_cut(s, e) < 0 || session_hold(s, NULL, true, e) < 0)
 		return -1;
-	if (cut_group(s->v, s->p->volumes, cut, e) < 0)
+	if (session_snap(s, cut, e) < 0)
 		return err_wrap(e, "adopt the copy");
 	fault("adopt.snapped");
 	if (name_seed(s, cut, seed, c, e) < 0)

@@ -14,6 +14,7 @@ static int parse_cut(const json_t *j, struct report_cut *c, struct err *e)
 	if (js_u64(j, "seq", &c->seq, e) < 0 || js_u64(j, "time_ms", &time_ms, e) < 0 ||
 	    js_u64(j, "finished_ms", &finished_ms, e) < 0 ||
 	    js_u64(j, "pause_us", &c->pause_us, e) < 0 ||
+	    js_u64_or(j, "hooks_us", 0, &c->hooks_us, e) < 0 ||
 	    js_u64(j, "changed", &c->changed, e) < 0 || js_u64(j, "shipped", &c->shipped, e) < 0 ||
 	    js_u64(j, "wire", &c->wire, e) < 0 || js_u64(j, "took_ms", &c->took_ms, e) < 0)
 		return -1;
@@ -26,12 +27,13 @@ static int parse_cut(const json_t *j, struct report_cut *c, struct err *e)
 
 static json_t *cut_json(const struct report_cut *c)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "seq",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "seq",
 			 (json_int_t)c->seq, "time_ms", (json_int_t)c->time_ms, "finished_ms",
-			 (json_int_t)c->finished_ms, "pause_us", (json_int_t)c->pause_us, "changed",
-			 (json_int_t)c->changed, "compared", (json_int_t)c->compared, "shipped",
-			 (json_int_t)c->shipped, "wire", (json_int_t)c->wire, "took_ms",
-			 (json_int_t)c->took_ms, "full", c->full);
+			 (json_int_t)c->finished_ms, "pause_us", (json_int_t)c->pause_us,
+			 "hooks_us", (json_int_t)c->hooks_us, "changed", (json_int_t)c->changed,
+			 "compared", (json_int_t)c->compared, "shipped", (json_int_t)c->shipped,
+			 "wire", (json_int_t)c->wire, "took_ms", (json_int_t)c->took_ms, "full",
+			 c->full);
 }
 
 static int parse_error(const json_t *j, struct report *r, struct err *e)

@@ -18,6 +18,7 @@ struct report_cut {
 	int64_t time_ms;     /* of the instant */
 	int64_t finished_ms; /* of the commit */
 	uint64_t pause_us;
+	uint64_t hooks_us; /* hooks.h; 0: there were none, or the cut is of an earlier attempt */
 	uint64_t changed;  /* bytes of the changed-block set */
 	uint64_t compared; /* bytes compared by hash to find it; 0: tracking told */
 	uint64_t shipped;  /* bytes of data extents */

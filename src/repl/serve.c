@@ -8,10 +8,12 @@
 
 #include "api.h"
 #include "log.h"
+#include "redo.h"
 #include "serve.h"
 #include "stop.h"
 
-#define CONNECTIONS_MAX 16 /* each may hold one segment: bounds the memory */
+#define FINISH_MS       20000 /* most is finished by then, and the service manager still patient */
+#define CONNECTIONS_MAX 16    /* each may hold one segment: bounds the memory */
 
 static void tell_systemd(const char *words)
 {
@@ -33,8 +35,12 @@ int serve_run(const struct host *h, const char *listen, struct err *e)
 				   .authorize = api_authorize,
 				   .arg = &api,
 				   .connections_max = CONNECTIONS_MAX};
-	struct server *server = id ? server_start(&o, e) : NULL;
+	struct server *server = NULL;
 
+	if (id) {
+		redo_finish_soon(h, NULL, FINISH_MS);
+		server = server_start(&o, e);
+	}
 	if (!server)
 		return -1;
 	stop_init();

@@ -3,10 +3,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cut.h"
 #include "io.h"
 #include "js.h"
 #include "log.h"
+#include "redo.h"
 #include "session.h"
 
 struct host_path session_file(const struct session *s, const char *file)
@@ -37,12 +37,33 @@ static int save_rest(const struct session *s, const struct cut *cut, struct err 
 	return js_save(session_file(s, "rest").s, j, 0600, e);
 }
 
+int session_snap(struct session *s, struct cut *cut, struct err *e)
+{
+	_cleanup_free_ struct cut *heads = xcalloc(1, sizeof(*heads));
+	struct volume *v[PARTNERSHIP_VOLUMES_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->p->volumes; i++)
+		if (!s->v[i]->ops->redo)
+			v[n++] = s->v[i];
+	if (n && cut_group(v, n, heads, e) < 0)
+		return -1;
+	n = 0;
+	for (unsigned i = 0; i < s->p->volumes; i++) {
+		if (!s->v[i]->ops->redo)
+			strcpy(cut->token[i], heads->token[n++]);
+		else if (s->v[i]->ops->proof(s->v[i], cut->token[i], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static void snap_rest(struct session *s)
 {
 	_cleanup_free_ struct cut *cut = xcalloc(1, sizeof(*cut));
 	struct err e = ERR_INIT;
 
-	if (cut_group(s->v, s->p->volumes, cut, &e) < 0 || save_rest(s, cut, &e) < 0)
+	if (session_snap(s, cut, &e) < 0 || save_rest(s, cut, &e) < 0)
 		log_err(LOG_LEVEL_WARN, &e);
 }
 
@@ -92,6 +113,7 @@ void session_close(struct session *s)
 	durable_free(TAKE(s->durable));
 	apply_free(TAKE(s->apply));
 	received_free(TAKE(s->received));
+	spool_free(TAKE(s->spool));
 	for (unsigned i = 0; i < s->p->volumes; i++)
 		volume_free(TAKE(s->v[i]));
 	manifest_free(TAKE(s->m));
@@ -115,11 +137,12 @@ static int open_volume(struct session *s, unsigned i, struct err *e)
 		tokens[k] = s->state->cut[k]->volume[i].token;
 	if (s->rest)
 		tokens[n++] = s->rest[i];
+	s->spooled[i] = s->v[i]->ops->redo && s->state->n > 0;
 	return s->v[i]->ops->prepare(s->v[i], tokens, n, s->p->keep, e);
 }
 
 int session_open(struct session *s, const struct host *h, const struct partnership *p,
-		 struct err *e)
+		 unsigned wait_ms, struct err *e)
 {
 	int r = 0;
 
@@ -128,7 +151,7 @@ int session_open(struct session *s, const struct host *h, const struct partnersh
 	*s->p = *p;
 	for (unsigned i = 0; i < p->volumes; i++)
 		s->fd[i] = -1;
-	s->lock = partnership_lock(h, p->name, "srsync serve, receiving", 0, e);
+	s->lock = partnership_lock(h, p->name, "srsync serve, receiving", wait_ms, e);
 	if (s->lock < 0 || !(s->state = state_load(h, p->name, e)) || load_rest(s, e) < 0)
 		r = -1;
 	pthread_rwlock_wrlock(&s->reading); /* prepare frees slots, and private devices */
@@ -140,11 +163,14 @@ int session_open(struct session *s, const struct host *h, const struct partnersh
 	return r;
 }
 
-/* Each head must be what tokens[i] names, unless may_differ. */
-static int hold_all(struct session *s, const char *const *tokens, bool may_differ, struct err *e)
+/* Each head must be what tokens[i] names, unless may_differ; m: see session_hold(), may be NULL. */
+static int hold_all(struct session *s, const char *const *tokens, const struct manifest *m,
+		    bool may_differ, struct err *e)
 {
 	for (unsigned i = 0; i < s->p->volumes; i++) {
-		if (s->v[i]->ops->hold(s->v[i], tokens[i], may_differ, &s->fd[i], e) < 0) {
+		bool differ = m && s->spooled[i] ? m->volume[i].full : may_differ;
+
+		if (s->v[i]->ops->hold(s->v[i], tokens[i], differ, &s->fd[i], e) < 0) {
 			s->fd[i] = -1;
 			session_unhold(s);
 			return -1;
@@ -153,35 +179,36 @@ static int hold_all(struct session *s, const char *const *tokens, bool may_diffe
 	return 0;
 }
 
-int session_hold(struct session *s, bool may_differ, struct err *e)
+int session_hold(struct session *s, const struct manifest *m, bool may_differ, struct err *e)
 {
 	const struct state_cut *c = state_newest(s->state);
 	const char *tokens[PARTNERSHIP_VOLUMES_MAX] = {0};
 
 	for (unsigned i = 0; c && i < s->p->volumes; i++)
 		tokens[i] = c->volume[i].token;
-	return hold_all(s, tokens, may_differ, e);
+	return hold_all(s, tokens, m, may_differ, e);
 }
 
-int session_resume(struct session *s, struct err *e)
+int session_resume(struct session *s, const struct manifest *m, struct err *e)
 {
 	const char *tokens[PARTNERSHIP_VOLUMES_MAX];
 
 	if (!s->rest)
-		return session_hold(s, true, e);
+		return session_hold(s, m, true, e);
 	for (unsigned i = 0; i < s->p->volumes; i++)
 		tokens[i] = s->rest[i];
-	if (hold_all(s, tokens, false, e) < 0)
+	if (hold_all(s, tokens, NULL, false, e) < 0)
 		return err_wrap(e, "go on with an unfinished cut");
 	return session_drop_rest(s, e);
 }
 
-int session_rewind(struct session *s, struct err *e)
+int session_rewind(struct session *s, bool strict, struct err *e)
 {
 	const struct state_cut *c = state_newest(s->state);
 
 	for (unsigned i = 0; c && i < s->p->volumes; i++)
-		if (s->v[i]->ops->rewind(s->v[i], c->volume[i].token, e) < 0)
+		if ((strict || !s->v[i]->ops->redo) &&
+		    s->v[i]->ops->rewind(s->v[i], c->volume[i].token, e) < 0)
 			return err_wrap(e, "bring %s back to cut %llu", s->v[i]->name,
 					(unsigned long long)c->seq);
 	return 0;
@@ -194,7 +221,10 @@ int session_forget_cut(struct session *s, struct err *e)
 	/* the manifest goes first: without it the rest means nothing */
 	if (unlink(manifest.s) < 0 && errno != ENOENT)
 		return err_sys(e, "remove %s", manifest.s);
-	return io_remove_tree(rest.s, e);
+	if (redo_drop(s, e) < 0 || io_remove_tree(rest.s, e) < 0)
+		return -1;
+	/* it must not come back after a power loss, beside a head that has been brought back */
+	return io_sync_dir_of(rest.s, e);
 }
 
 int session_open_cut(struct session *s, struct buf *out, struct err *e)

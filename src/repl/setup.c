@@ -41,6 +41,12 @@ static int describe(const struct setup_options *o, struct partnership *p, struct
 			volume_open(o->volume[i].source, VOLUME_SOURCE, p->id, e);
 
 		if (!v)
+			return err_wrap(e, "source %s", o->volume[i].source);
+		for (unsigned k = 0; k < i; k++)
+			if (!strcmp(p->volume[k].uuid, v->uuid))
+				return err_set(e, ERR_USAGE, "%s and %s are the same volume",
+					       o->volume[k].source, o->volume[i].source);
+		if (volume_may_join(v, o->volumes, e) < 0)
 			return -1;
 		strcpy(p->volume[i].local, v->name);
 		strcpy(p->volume[i].remote, o->volume[i].target);

@@ -4,6 +4,7 @@
 #include "cut.h"
 #include "fault.h"
 #include "fine.h"
+#include "hooks.h"
 #include "log.h"
 #include "report.h"
 #include "source.h"
@@ -95,7 +96,7 @@ struct source *source_open(const struct host *h, const char *name, const char *w
 		return NULL;
 	}
 	s->lock = partnership_lock(h, name, what, 0, e);
-	if (s->lock < 0 || !(s->state = state_load(h, name, e)) ||
+	if (s->lock < 0 || hooks_mend(h, s->p, e) < 0 || !(s->state = state_load(h, name, e)) ||
 	    !(s->log = bitlog_open(host_state(h, name, "bitlog").s, &why, e)))
 		return NULL;
 	if (why)
@@ -192,13 +193,30 @@ static int log_cut(struct source *s, const struct cut *cut, struct err *e)
 	return 0;
 }
 
+/* The application's hooks hold it from before the freeze until after the thaw. */
+static int cut_within_hooks(struct source *s, struct cut *cut, struct err *e)
+{
+	struct err late = ERR_INIT;
+	struct hooks *k;
+	int r;
+
+	if (hooks_freeze(s->host, s->p, &k, e) < 0)
+		return -1;
+	r = cut_group(s->volume, s->p->volumes, cut, e);
+	if (hooks_thaw(k, &s->hooks_us, r == 0 ? e : &late) == 0)
+		return r;
+	if (r < 0)
+		log_err(LOG_LEVEL_ERROR, &late);
+	return -1;
+}
+
 int source_cut(struct source *s, struct err *e)
 {
 	_cleanup_free_ struct cut *cut = xcalloc(1, sizeof(*cut));
 
 	if (check_health(s, e) < 0)
 		return -1;
-	if (cut_group(s->volume, s->p->volumes, cut, e) < 0)
+	if (cut_within_hooks(s, cut, e) < 0)
 		return err_wrap(e, "cut of %s", s->p->name);
 	fault("source.cut");
 	return log_cut(s, cut, e);

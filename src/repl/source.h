@@ -21,6 +21,7 @@ struct source {
 	struct state *state; /* what the peer last said it holds */
 	struct volume *volume[PARTNERSHIP_VOLUMES_MAX];
 	int lock;
+	uint64_t hooks_us; /* how long the hooks of the last cut held the application; 0: none */
 	char warning[256]; /* doubt (rule 2) in words, or empty */
 };
 

@@ -59,15 +59,18 @@ const struct state_cut *state_find(const struct state *s, const char *generation
 
 json_t *state_cut_json(const struct state_cut *c, bool with_volumes)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *j;
 
 	for (unsigned i = 0; with_volumes && i < c->volumes; i++)
 		json_array_append_new(list, json_pack("{s:s, s:I}", "token", c->volume[i].token,
 						      "size", (json_int_t)c->volume[i].size));
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:o}", "generation", c->generation, "seq",
-			 (json_int_t)c->seq, "time_ms", (json_int_t)c->time_ms, "committed_ms",
-			 (json_int_t)c->committed_ms, "pause_us", (json_int_t)c->pause_us, "seed",
-			 c->seed, "volumes", list);
+	j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:o}", "generation", c->generation, "seq",
+		      (json_int_t)c->seq, "time_ms", (json_int_t)c->time_ms, "committed_ms",
+		      (json_int_t)c->committed_ms, "pause_us", (json_int_t)c->pause_us, "seed",
+		      c->seed, "volumes", list);
+	if (with_volumes && c->replay)
+		json_object_set_new(j, "replay", json_integer(c->replay));
+	return j;
 }
 
 static int parse_volumes(const json_t *j, struct state_cut *c, struct err *e)
@@ -91,17 +94,21 @@ static int parse_volumes(const json_t *j, struct state_cut *c, struct err *e)
 
 int state_cut_parse(const json_t *j, struct state_cut *c, struct err *e)
 {
-	uint64_t time_ms, committed_ms;
+	uint64_t time_ms, committed_ms, replay;
 
 	memset(c, 0, sizeof(*c));
 	if (js_str(j, "generation", c->generation, sizeof(c->generation), e) < 0 ||
 	    js_u64(j, "seq", &c->seq, e) < 0 || js_u64(j, "time_ms", &time_ms, e) < 0 ||
 	    js_u64(j, "committed_ms", &committed_ms, e) < 0 ||
 	    js_u64(j, "pause_us", &c->pause_us, e) < 0 ||
+	    js_u64_or(j, "replay", STATE_REPLAY_NONE, &replay, e) < 0 ||
 	    js_bool_or(j, "seed", false, &c->seed, e) < 0 || parse_volumes(j, c, e) < 0)
 		return -1;
 	c->time_ms = time_ms;
 	c->committed_ms = committed_ms;
+	if (replay > STATE_REPLAY_BEGUN)
+		return err_set(e, ERR_FAILED, "replay is out of bounds");
+	c->replay = replay;
 	if (!fmt_is_id(c->generation) || c->seq == 0)
 		return err_set(e, ERR_FAILED, "a cut without a generation or number");
 	return 0;

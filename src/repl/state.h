@@ -5,11 +5,21 @@
  * Invariants:
  * 1. cuts are in the order of their commit; the last one is the committed cut, base of the next.
  * 2. At the destination a cut is listed only after its snapshots are proved on disk, and taken off
- *    the list before its slots are freed: a listed cut is whole for every volume. */
+ *    the list before its slots are freed: a listed cut is whole for every volume.
+ * 3. A redo volume holds the newest cut only: its tokens of the older ones are empty. While the
+ *    newest cut is marked by replay, the token says what was there before, and the cut lies in the
+ *    spool: redo_finish() comes before any use of it. */
 #ifndef STATE_H
 #define STATE_H
 
 #include "partnership.h"
+
+/* Of a cut whose redo volumes (volume.h) are written in place after the commit: redo.h. */
+enum state_replay {
+	STATE_REPLAY_NONE,
+	STATE_REPLAY_DUE,   /* committed; these volumes still hold what their tokens say */
+	STATE_REPLAY_BEGUN, /* and may hold parts of either */
+};
 
 struct state_cut {
 	char generation[FMT_ID_SIZE];
@@ -19,6 +29,7 @@ struct state_cut {
 	uint64_t pause_us;
 	bool seed; /* no cut of the source, but a copy that was there (create --seeded): base of the
 		      first one */
+	enum state_replay replay;
 	unsigned volumes; /* 0 at the source */
 	struct {
 		char token[VOLUME_TOKEN_MAX];

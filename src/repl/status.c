@@ -25,8 +25,9 @@ static json_t *progress_json(const struct progress *p)
 
 static json_t *report_json(const struct report_cut *c)
 {
-	return json_pack("{s:I, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:b}", "seq", (json_int_t)c->seq,
-			 "time", fmt_time(c->time_ms).s, "pause_ms", c->pause_us / 1e3, "changed",
+	return json_pack("{s:I, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:f, s:b}", "seq",
+			 (json_int_t)c->seq, "time", fmt_time(c->time_ms).s, "pause_ms",
+			 c->pause_us / 1e3, "hooks_ms", c->hooks_us / 1e3, "changed",
 			 (json_int_t)c->changed, "compared", (json_int_t)c->compared, "shipped",
 			 (json_int_t)c->shipped, "wire", (json_int_t)c->wire, "seconds",
 			 c->took_ms / 1e3, "full", c->full);
@@ -81,7 +82,8 @@ static const char *state_word(const struct host *h, const struct partnership *p,
 	return lag > (int64_t)p->rpo_ms || lag < -CLOCK_SKEW_MS ? "late" : "ok";
 }
 
-static void add_cause(json_t *j, const struct report *r, const char *health, int64_t lag)
+static void add_cause(json_t *j, const struct report *r, const char *health, int64_t lag,
+		      bool replay)
 {
 	if (lag < -CLOCK_SKEW_MS)
 		json_object_set_new(j, "cause",
@@ -95,6 +97,10 @@ static void add_cause(json_t *j, const struct report *r, const char *health, int
 	} else if (*health) {
 		json_object_set_new(j, "cause", json_string(health));
 	}
+	if (replay)
+		json_object_set_new(j, "cause",
+				    json_string("the newest cut is committed, and not yet written "
+						"in place"));
 	if (r->warning[0])
 		json_object_set_new(j, "warning", json_string(r->warning));
 }
@@ -136,7 +142,7 @@ json_t *status_json(const struct host *h, const struct partnership *p, struct er
 		json_object_set_new(j, "verified", verify_json(&r->verify));
 	if (busy)
 		json_object_set_new(j, "progress", progress_json(&pr));
-	add_cause(j, r, health, newest ? lag : 0);
+	add_cause(j, r, health, newest ? lag : 0, newest && newest->replay);
 	return j;
 }
 
@@ -155,7 +161,7 @@ static int add_cut(json_t *list, const struct partnership *p, struct volume *con
 		if (held)
 			json_array_append_new(here, json_string(name));
 	}
-	if (json_array_size(here) < p->volumes)
+	if (json_array_size(here) < p->volumes || c->replay)
 		json_array_clear(here);
 	json_array_append_new(list, json_pack("{s:s, s:I, s:s, s:O, s:b}", "generation",
 					      c->generation, "seq", (json_int_t)c->seq, "time",

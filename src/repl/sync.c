@@ -216,6 +216,7 @@ static int ship(struct attempt *a, bool resume, struct sync_result *out, struct 
 	fault("sync.pruned");
 	out->pending = out->partial = false;
 	out->cut = sh->cut;
+	out->cut.hooks_us = a->cut_us ? s->hooks_us : 0;
 	out->cut.finished_ms = fmt_now_ms();
 	out->cut.took_ms = (fmt_mono_us() - start + a->cut_us) / 1000;
 	return report_add(s->host, s->p->name, &out->cut, e);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "io.h"
 #include "js.h"
 #include "lock.h"
 #include "log.h"
+#include "redo.h"
 #include "state.h"
 #include "target.h"
 
@@ -62,6 +64,16 @@ int target_request_parse(const void *text, size_t len, const char *id, struct ta
 	return peer_name_check("partnership", r->name, e);
 }
 
+/* A device that is no LV may have many names. */
+static bool same_target(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !strcmp(a, b) ||
+	       (a[0] == '/' && b[0] == '/' && stat(a, &x) == 0 && stat(b, &y) == 0 &&
+		S_ISBLK(x.st_mode) && S_ISBLK(y.st_mode) && x.st_rdev == y.st_rdev);
+}
+
 /* A volume belongs to one partnership at most on the side that is written; names are LVM's own by
  * now (check_one). A partnership that cannot be read may own the target. */
 static int check_unused(const struct host *h, const struct target_request *r, struct err *e)
@@ -69,6 +81,11 @@ static int check_unused(const struct host *h, const struct target_request *r, st
 	char **names;
 	int n = partnership_names(h, &names, e), bad = n < 0 ? -1 : 0;
 
+	for (unsigned a = 0; a < r->volumes; a++)
+		for (unsigned b = 0; b < a && !bad; b++)
+			if (!strcmp(r->volume[a].target, r->volume[b].target))
+				bad = err_set(e, ERR_USAGE, "%s is named twice",
+					      r->volume[a].target);
 	for (int i = 0; i < n && !bad; i++) {
 		_cleanup_(partnership_freep) struct partnership *p =
 			partnership_load(h, names[i], e);
@@ -79,7 +96,7 @@ static int check_unused(const struct host *h, const struct target_request *r, st
 			bad = err_set(e, ERR_REFUSED, "that id belongs to a partnership already");
 		for (unsigned a = 0; p && a < p->volumes && !bad; a++)
 			for (unsigned b = 0; b < r->volumes && !bad; b++)
-				if (!strcmp(p->volume[a].local, r->volume[b].target))
+				if (same_target(p->volume[a].local, r->volume[b].target))
 					bad = err_set(e, ERR_REFUSED,
 						      "%s belongs to the partnership %s",
 						      r->volume[b].target, p->name);
@@ -123,7 +140,7 @@ static int check_one(struct target_request *r, unsigned i, struct err *e)
 		return -1;
 	strcpy(name, v->name);
 	/* LVM rounds sizes up to its extents; a difference below one is no difference */
-	if (v->size < r->volume[i].size + EXTENT_SLACK)
+	if (v->fixed_size || v->size < r->volume[i].size + EXTENT_SLACK)
 		return 0;
 	err_set(e, ERR_REFUSED, "sizes differ: %s has %llu bytes, its source %s only %llu", name,
 		(unsigned long long)v->size, r->volume[i].source,
@@ -232,5 +249,7 @@ int target_remove(const struct host *h, const struct partnership *p, bool force,
 	for (unsigned i = 0; i < p->volumes; i++)
 		if (drop_one(p, i, force, e) < 0)
 			return -1;
+	if (redo_drop(&(struct session){.host = h, .p = (struct partnership *)p}, e) < 0)
+		return -1;
 	return partnership_delete(h, p, e);
 }

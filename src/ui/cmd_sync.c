@@ -18,25 +18,30 @@
 
 static void print_text(const struct report_cut *c)
 {
+	char hooks[48] = "";
+
 	if (c->compared)
 		printf("compared %s by hash, %s differ\n", fmt_bytes(c->compared).s,
 		       fmt_bytes(c->changed).s);
+	if (c->hooks_us)
+		snprintf(hooks, sizeof(hooks), ", hooks held %.1f ms", c->hooks_us / 1e3);
 	printf("cut %llu of %s: %s%s changed, %s shipped, %s on the wire, %s, writes paused %.1f "
-	       "ms\n",
+	       "ms%s\n",
 	       (unsigned long long)c->seq, fmt_time(c->time_ms).s, c->full ? "everything, " : "",
 	       fmt_bytes(c->changed).s, fmt_bytes(c->shipped).s, fmt_bytes(c->wire).s,
-	       fmt_duration(c->took_ms / 1e3).s, c->pause_us / 1e3);
+	       fmt_duration(c->took_ms / 1e3).s, c->pause_us / 1e3, hooks);
 	fflush(stdout);
 }
 
 static void print_json(const struct report_cut *c)
 {
-	_cleanup_json_ json_t *j = json_pack(
-		"{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "seq", (json_int_t)c->seq,
-		"time", fmt_time(c->time_ms).s, "committed", fmt_time(c->finished_ms).s, "changed",
-		(json_int_t)c->changed, "compared", (json_int_t)c->compared, "shipped",
-		(json_int_t)c->shipped, "wire", (json_int_t)c->wire, "seconds", c->took_ms / 1e3,
-		"pause_ms", c->pause_us / 1e3, "full", c->full);
+	_cleanup_json_ json_t *j =
+		json_pack("{s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:b}", "seq",
+			  (json_int_t)c->seq, "time", fmt_time(c->time_ms).s, "committed",
+			  fmt_time(c->finished_ms).s, "changed", (json_int_t)c->changed, "compared",
+			  (json_int_t)c->compared, "shipped", (json_int_t)c->shipped, "wire",
+			  (json_int_t)c->wire, "seconds", c->took_ms / 1e3, "pause_ms",
+			  c->pause_us / 1e3, "hooks_ms", c->hooks_us / 1e3, "full", c->full);
 
 	js_print(j);
 	fflush(stdout);

@@ -24,15 +24,25 @@ struct cutting {
 /* memory is locked for the whole process, so one cut at a time */
 static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
 
+static int by_uuid(const void *a, const void *b)
+{
+	return strcmp((*(struct volume *const *)a)->uuid, (*(struct volume *const *)b)->uuid);
+}
+
+/* allot takes a lock of each volume and waits for those that another process has: everybody in the
+ * same order, or two groups that share volumes would wait for each other. */
 static int allot_all(struct cutting *c, char *words, size_t size, struct err *e)
 {
+	struct volume *order[CUT_VOLUMES_MAX];
 	size_t n = 0;
 
+	memcpy(order, c->v, c->n * sizeof(struct volume *));
+	qsort(order, c->n, sizeof(struct volume *), by_uuid);
 	words[0] = '\0';
 	for (unsigned i = 0; i < c->n; i++) {
-		if (c->v[i]->ops->allot(c->v[i], e) < 0 ||
-		    c->v[i]->ops->thaw_words(c->v[i], words + n, size - n, e) < 0)
-			return err_wrap(e, "%s", c->v[i]->name);
+		if (order[i]->ops->allot(order[i], e) < 0 ||
+		    order[i]->ops->thaw_words(order[i], words + n, size - n, e) < 0)
+			return err_wrap(e, "%s", order[i]->name);
 		n += strlen(words + n);
 	}
 	return 0;
@@ -68,6 +78,8 @@ static int thaw_all(struct cutting *c, struct err *e)
 		if (c->v[i]->ops->thaw(c->v[i], bad ? &other : e) < 0 && !bad)
 			bad = err_wrap(e, "thaw %s", c->v[i]->name);
 		pause = c->since_us[i] ? fmt_mono_us() - c->since_us[i] : 0;
+		if (c->v[i]->pause_us)
+			pause = c->v[i]->pause_us;
 		if (pause > c->pause_us)
 			c->pause_us = pause > UINT32_MAX ? UINT32_MAX : (uint32_t)pause;
 	}
@@ -78,7 +90,7 @@ static int thaw_all(struct cutting *c, struct err *e)
 static int instant(struct cutting *c, struct watchdog *dog, struct cut *out, struct err *e)
 {
 	struct err late = ERR_INIT;
-	int r = watchdog_arm(dog, e), thawed;
+	int r = dog ? watchdog_arm(dog, e) : 0, thawed;
 
 	if (r == 0)
 		r = freeze_all(c, e);
@@ -90,16 +102,21 @@ static int instant(struct cutting *c, struct watchdog *dog, struct cut *out, str
 	if (r == 0)
 		fault("cut.snapped");
 	thawed = thaw_all(c, r == 0 ? e : &late);
-	if (watchdog_stop(dog, thawed == 0, r == 0 && thawed == 0 ? e : &late) < 0 || thawed < 0)
+	if (thawed < 0)
+		r = -1;
+	if (dog && watchdog_stop(dog, thawed == 0, r == 0 ? e : &late) < 0)
 		r = -1;
 	return r;
 }
 
 static int hold_still(struct cutting *c, const char *words, struct cut *out, struct err *e)
 {
-	struct watchdog *dog = watchdog_start(words, CUT_LIMIT_MS, e);
+	struct watchdog *dog;
 	int r;
 
+	if (!words[0]) /* nothing that we would have to thaw; LVM may be at work on its own */
+		return instant(c, NULL, out, e);
+	dog = watchdog_start(words, CUT_LIMIT_MS, e);
 	if (!dog)
 		return -1;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
@@ -123,6 +140,13 @@ static int prove_all(struct cutting *c, struct cut *out, struct err *e)
 	return 0;
 }
 
+static void calm_all(struct cutting *c)
+{
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->v[i]->ops->calm)
+			c->v[i]->ops->calm(c->v[i]);
+}
+
 static int steps(struct cutting *c, struct cut *out, struct err *e)
 {
 	char words[CUT_VOLUMES_MAX * 160];
@@ -130,6 +154,7 @@ static int steps(struct cutting *c, struct cut *out, struct err *e)
 	if (allot_all(c, words, sizeof(words), e) < 0)
 		return -1;
 	fault("cut.allotted");
+	calm_all(c);
 	if (hold_still(c, words, out, e) < 0)
 		return -1;
 	out->pause_us = c->pause_us;
@@ -144,11 +169,17 @@ static int attempt(struct cutting *c, struct cut *out, struct err *e)
 {
 	int r = 0;
 
+	for (unsigned i = 0; i < c->n && r == 0; i++) {
+		c->v[i]->pause_us = 0;
+		r = volume_may_join(c->v[i], c->n, e);
+	}
 	for (unsigned i = 0; i < c->n && r == 0; i++)
 		if (c->v[i]->ops->ready(c->v[i], e) < 0)
 			r = err_wrap(e, "%s", c->v[i]->name);
-	if (r == 0)
+	if (r == 0) {
+		calm_all(c);
 		r = steps(c, out, e);
+	}
 	for (unsigned i = 0; i < c->n; i++)
 		c->v[i]->ops->done(c->v[i], r == 0);
 	return r;

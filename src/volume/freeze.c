@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "cut.h"
 #include "dmdev.h"
@@ -12,6 +15,11 @@
 
 #define WAIT_MS (2 * CUT_LIMIT_MS) /* whoever holds the lock is gone after its watchdog's limit */
 
+static void mark_path(const char *uuid, char *out, size_t size)
+{
+	snprintf(out, size, "%s/frozen-%s", LVM_RUNDIR, uuid);
+}
+
 static int take(const char *uuid, const char *what, char *mark, size_t size, struct err *e)
 {
 	char path[sizeof(LVM_RUNDIR) + LVM_DM_UUID_SIZE + 8];
@@ -19,8 +27,60 @@ static int take(const char *uuid, const char *what, char *mark, size_t size, str
 	if (io_mkdirs(LVM_RUNDIR, 0700, e) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/lock-%s", LVM_RUNDIR, uuid);
-	snprintf(mark, size, "%s/frozen-%s", LVM_RUNDIR, uuid);
+	mark_path(uuid, mark, size);
 	return lock_take(path, what, WAIT_MS, e);
+}
+
+/* A file system may have a device number of its own (btrfs): then its source tells. */
+static bool is_on(dev_t dev, dev_t fs, const char *source)
+{
+	struct stat st;
+
+	return fs == dev || (source[0] == '/' && stat(source, &st) == 0 && S_ISBLK(st.st_mode) &&
+			     st.st_rdev == dev);
+}
+
+/* One mount is enough: the others show the same file system. mountinfo writes blanks in names as
+ * \040; such a mount is passed over, and so is one that another mount hides. */
+static void sync_mounted(dev_t dev)
+{
+	_cleanup_(fclosep) FILE *f = fopen("/proc/self/mountinfo", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+
+	while (f && getline(&line, &size, f) > 0) {
+		_cleanup_close_ int fd = -1;
+		char point[512], source[512];
+		unsigned major, minor;
+		const char *rest = strstr(line, " - ");
+		struct stat st;
+
+		if (!rest || sscanf(line, "%*s %*s %u:%u %*s %511s", &major, &minor, point) != 3 ||
+		    sscanf(rest, " - %*s %511s", source) != 1 ||
+		    !is_on(dev, makedev(major, minor), source))
+			continue;
+		fd = open(point, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd >= 0 && fstat(fd, &st) == 0 && is_on(dev, st.st_dev, source)) {
+			syncfs(fd);
+			return;
+		}
+	}
+}
+
+void freeze_calm(const char *uuid)
+{
+	_cleanup_close_ int fd = -1;
+	struct err ignored;
+	struct dmdev d;
+	char path[32];
+
+	if (dmdev_find(uuid, &d, &ignored) < 0 || !d.exists || d.suspended)
+		return;
+	sync_mounted(makedev(d.major, d.minor));
+	dmdev_path(&d, path, sizeof(path));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		fsync(fd);
 }
 
 int freeze_open(struct freeze *f, const char *uuid, struct err *e)
@@ -84,6 +144,14 @@ void freeze_close(struct freeze *f)
 	closep(&f->control);
 	closep(&f->lock);
 	*f = (struct freeze)FREEZE_INIT;
+}
+
+int freeze_marked(const char *uuid)
+{
+	char mark[sizeof(LVM_RUNDIR) + LVM_DM_UUID_SIZE + 8];
+
+	mark_path(uuid, mark, sizeof(mark));
+	return access(mark, F_OK) == 0;
 }
 
 int freeze_mend(const char *uuid, struct err *e)

@@ -24,12 +24,19 @@ struct freeze {
 		.lock = -1, .control = -1                                                          \
 	}
 
+/* Best effort, before a freeze: flushes the file systems mounted from the device, and its own page
+ * cache (metadata that a journal has, writes to the raw device). A mount that this process cannot
+ * see is frozen all the same. */
+void freeze_calm(const char *uuid);
+
 int freeze_open(struct freeze *f, const char *uuid, struct err *e);
 int freeze_begin(struct freeze *f, struct err *e);
 /* Idempotent. -1: it could not be resumed, and the watchdog must. */
 int freeze_end(struct freeze *f, struct err *e);
 void freeze_close(struct freeze *f); /* lets go of lock and mark; a frozen device keeps its mark */
 
+/* 1: such a mark is there, 0: not. */
+int freeze_marked(const char *uuid);
 /* Resumes a device that a killed srsync has left frozen. */
 int freeze_mend(const char *uuid, struct err *e);
 

@@ -1,14 +1,20 @@
 # volume: this machine's storage
 noinst_LIBRARIES += libvolume.a
 libvolume_a_CPPFLAGS = $(libbitmap_a_CPPFLAGS) -I$(srcdir)/src/volume
-libvolume_a_CFLAGS = $(BASE_CFLAGS) $(JANSSON_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS)
+libvolume_a_CFLAGS = $(BASE_CFLAGS) $(JANSSON_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(XXHASH_CFLAGS)
 libvolume_a_SOURCES = \
 	src/volume/cut.c src/volume/cut.h \
 	src/volume/dmcall.c src/volume/dmcall.h \
 	src/volume/dmdev.c src/volume/dmdev.h \
 	src/volume/freeze.c src/volume/freeze.h \
 	src/volume/lvm.c src/volume/lvm.h \
+	src/volume/plain.c src/volume/plain.h \
+	src/volume/plain_cut.c src/volume/plain_read.c \
+	src/volume/plain_slots.c \
 	src/volume/probe.c src/volume/probe.h \
+	src/volume/tags.c src/volume/tags.h \
+	src/volume/raw.c src/volume/raw.h \
+	src/volume/raw_id.c src/volume/raw_sum.c src/volume/raw_target.c \
 	src/volume/thin.c src/volume/thin.h \
 	src/volume/thin_cut.c src/volume/thin_read.c \
 	src/volume/thin_slots.c src/volume/thin_target.c \

@@ -15,6 +15,7 @@
 #define LVM_NAME_MAX     128   /* with the NUL; LVM allows 127 */
 #define LVM_UUID_SIZE    39    /* 6-4-4-4-4-4-6 characters, dashes, NUL */
 #define LVM_TAGS_MAX     1024  /* all tags of one volume, joined by commas */
+#define LVM_ROLE_MAX     128   /* the words of lv_role, joined by commas */
 #define LVM_LVS_MAX      65536 /* logical volumes in one group */
 #define LVM_DM_UUID_SIZE 129   /* of a device-mapper device */
 
@@ -31,8 +32,12 @@ struct lvm_lv {
 	uint64_t thin_id;                                          /* of a thin volume */
 	uint64_t transaction_id; /* of a thin pool: goes up with every volume made or removed in it
 				  */
-	uint64_t chunk_size;     /* of a thin pool; bytes */
+	uint64_t chunk_size;     /* of a thin pool or a classic snapshot; bytes */
 	bool zero;               /* of a thin pool: new chunks are zeroed before use */
+	bool hidden;             /* a part of another volume, or a pool */
+	bool read_only;
+	bool merging;                  /* a snapshot into its origin */
+	uint64_t vg_free, extent_size; /* of its group, bytes */
 };
 
 struct lvm_list {
@@ -55,6 +60,9 @@ bool lvm_has_tag(const struct lvm_lv *lv, const char *tag);
 /* "vg/lv", "/dev/vg/lv" -> its two names; ERR_USAGE for anything else. */
 int lvm_split_name(const char *s, char vg[static LVM_NAME_MAX], char lv[static LVM_NAME_MAX],
 		   struct err *e);
+
+/* An absolute path of a block device that LVM has not made. */
+bool lvm_is_foreign(const char *name);
 
 /* uuid of the device-mapper device of a volume; layer: "", "tpool" ... */
 void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM_DM_UUID_SIZE]);

@@ -141,12 +141,9 @@ static int held_by(dev_t dev, char words[static PROBE_WORDS_MAX])
 	return 0;
 }
 
-int probe_user(unsigned dm_major, unsigned dm_minor, char words[static PROBE_WORDS_MAX],
-	       struct err *e)
+int probe_user_of(const char *path, dev_t dev, char words[static PROBE_WORDS_MAX], struct err *e)
 {
 	_cleanup_close_ int fd = -1;
-	dev_t dev = makedev(dm_major, dm_minor);
-	char path[64];
 	int r = mounted(dev, words, e);
 
 	if (r == 0)
@@ -155,10 +152,59 @@ int probe_user(unsigned dm_major, unsigned dm_minor, char words[static PROBE_WOR
 		r = held_by(dev, words);
 	if (r != 0)
 		return r;
-	snprintf(path, sizeof(path), "/dev/dm-%u", dm_minor);
 	fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
 	if (fd < 0 && errno == EBUSY)
 		return snprintf(words, PROBE_WORDS_MAX,
 				"in exclusive use by the kernel or a program") > 0;
 	return fd < 0 ? err_sys(e, "open %s", path) : 0;
+}
+
+int probe_user(unsigned dm_major, unsigned dm_minor, char words[static PROBE_WORDS_MAX],
+	       struct err *e)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/dm-%u", dm_minor);
+	return probe_user_of(path, makedev(dm_major, dm_minor), words, e);
+}
+
+/* false also for a process that has just ended. */
+static bool has_open(const char *pid, dev_t dev)
+{
+	_cleanup_free_ char *dir = xasprintf("/proc/%s/fd", pid);
+	_cleanup_(closedirp) DIR *d = opendir(dir);
+	struct dirent *ent;
+	struct stat st;
+
+	while (d && (ent = readdir(d)))
+		if (ent->d_name[0] != '.' && fstatat(dirfd(d), ent->d_name, &st, 0) == 0 &&
+		    S_ISBLK(st.st_mode) && st.st_rdev == dev)
+			return true;
+	return false;
+}
+
+int probe_opened(dev_t dev, char words[static PROBE_WORDS_MAX], struct err *e)
+{
+	_cleanup_(closedirp) DIR *d = opendir("/proc");
+	struct dirent *ent;
+
+	if (!d)
+		return err_sys(e, "open /proc");
+	while ((ent = readdir(d))) {
+		char path[300], name[64] = "?";
+		FILE *f;
+
+		if (ent->d_name[0] < '1' || ent->d_name[0] > '9' || atoi(ent->d_name) == getpid() ||
+		    !has_open(ent->d_name, dev))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", ent->d_name);
+		f = fopen(path, "re");
+		if (f && fscanf(f, "%63s", name) != 1)
+			strcpy(name, "?");
+		if (f)
+			fclose(f);
+		return snprintf(words, PROBE_WORDS_MAX, "open in %s (pid %.10s)", name,
+				ent->d_name) > 0;
+	}
+	return 0;
 }

@@ -182,7 +182,7 @@ static int thin_open(struct volume *v, struct err *e)
 
 	t->pin = t->held_fd = -1;
 	t->freeze = (struct freeze)FREEZE_INIT;
-	if (lvm_split_name(v->name, t->vg, t->lv, e) < 0)
+	if (lvm_is_foreign(v->name) || lvm_split_name(v->name, t->vg, t->lv, e) < 0)
 		return 1;
 	snprintf(v->name, sizeof(v->name), "%s/%s", t->vg, t->lv);
 	return thin_load(t, e);
@@ -299,6 +299,7 @@ const struct volume_ops thin_ops = {
 	.health = thin_health,
 	.ready = thin_ready,
 	.allot = thin_allot,
+	.calm = thin_calm,
 	.freeze = thin_freeze,
 	.snap = thin_snap,
 	.thaw = thin_thaw,

@@ -14,6 +14,10 @@
 #define SNAPSHOTS_WARN   (1u << 22)
 #define SNAPSHOTS_REFUSE (1u << 23)
 
+/* uuid of a private device begins with it: the volume, and the partnership, so that nobody sweeps
+ * away what another partnership of the same volume is about to open */
+#define THIN_PRIVATE "SRSYNC-%s-%s-"
+
 /* A logical volume whose device in the pool takes cuts. */
 struct thin_slot {
 	char name[LVM_NAME_MAX], uuid[LVM_UUID_SIZE];
@@ -27,9 +31,9 @@ struct thin {
 	struct volume v;
 	char vg[LVM_NAME_MAX], lv[LVM_NAME_MAX], pool[LVM_NAME_MAX];
 	char dm_uuid[LVM_DM_UUID_SIZE], pool_dm_uuid[LVM_DM_UUID_SIZE];
-	uint32_t id;   /* of the volume itself, the head, in the pool */
-	bool external; /* unmapped chunks read another device */
-	bool zero;     /* the pool zeroes new chunks */
+	uint32_t id;                 /* of the volume itself, the head, in the pool */
+	char external[LVM_NAME_MAX]; /* unmapped chunks read this volume; empty: they are zeros */
+	bool zero;                   /* the pool zeroes new chunks */
 	bool skip_activation, tagged_replica;
 	uint64_t transaction; /* of the pool, when LVM was asked */
 	unsigned keep;        /* of the last prepare */
@@ -93,6 +97,7 @@ int thin_drop(struct volume *v, struct err *e);
 /* thin_cut.c */
 int thin_ready(struct volume *v, struct err *e);
 int thin_allot(struct volume *v, struct err *e);
+void thin_calm(struct volume *v);
 int thin_freeze(struct volume *v, struct err *e);
 int thin_snap(struct volume *v, struct err *e);
 int thin_thaw(struct volume *v, struct err *e);

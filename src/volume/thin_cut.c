@@ -111,6 +111,13 @@ int thin_thaw_words(struct volume *v, char *out, size_t size, struct err *e)
 	return n >= 0 && (size_t)n < size ? 0 : err_set(e, ERR_FAILED, "too many volumes");
 }
 
+/* Nobody but us writes to a target, and allot flushes that. */
+void thin_calm(struct volume *v)
+{
+	if (v->role == VOLUME_SOURCE)
+		freeze_calm(thin_of(v)->dm_uuid);
+}
+
 int thin_freeze(struct volume *v, struct err *e)
 {
 	return freeze_begin(&thin_of(v)->freeze, e);

@@ -188,7 +188,7 @@ static int tell(struct mapper *m, enum volume_extent kind, uint64_t first, uint6
 static int tell_gap(struct mapper *m, uint64_t end)
 {
 	/* with an external origin they read as its bytes */
-	enum volume_extent kind = m->t->external ? VOLUME_DATA : VOLUME_HOLE;
+	enum volume_extent kind = m->t->external[0] ? VOLUME_DATA : VOLUME_HOLE;
 	uint64_t first = m->next, count = end - first;
 	int r = 0;
 
@@ -254,8 +254,8 @@ static int table_of(struct thin *t, uint32_t id, struct dmdev_table *out, struct
 
 	if (dmdev_find(t->pool_dm_uuid, &pool, e) < 0)
 		return -1;
-	if (t->external && (dmdev_table(t->dm_uuid, &head, e) < 0 ||
-			    sscanf(head.params, "%*s %*s %31s", external) != 1)) {
+	if (t->external[0] && (dmdev_table(t->dm_uuid, &head, e) < 0 ||
+			       sscanf(head.params, "%*s %*s %31s", external) != 1)) {
 		err_set(e, ERR_FAILED, "%s has an external origin, and is not active", t->v.name);
 		return err_hint(e, "lvchange -ay %s", t->v.name);
 	}
@@ -275,7 +275,8 @@ int thin_open_private(struct thin *t, uint32_t id, struct err *e)
 	if (table_of(t, id, &table, e) < 0)
 		return -1;
 	snprintf(name, sizeof(name), "srsync-%s-%d-%u", t->v.uuid, getpid(), number);
-	snprintf(uuid, sizeof(uuid), "SRSYNC-%s-%d-%u", t->v.uuid, getpid(), number);
+	snprintf(uuid, sizeof(uuid), THIN_PRIVATE "%d-%u", t->v.uuid, t->v.partnership, getpid(),
+		 number);
 	return dmdev_open_private(name, uuid, &table, e);
 }
 

@@ -6,31 +6,15 @@
 #include "dmdev.h"
 #include "fault.h"
 #include "log.h"
+#include "tags.h"
 #include "thin.h"
 
-#define TAG_PARTNERSHIP "srsync.partnership="
-#define TAG_VOLUME      "srsync.volume=" /* of a slot: uuid of the volume it takes cuts of */
-#define ATTEMPTS        3
-#define TAG_REPLICA     "srsync.replica=" /* of a head at the target */
-
-struct tags {
-	char partnership[64], volume[64], replica[64];
-};
-
-static struct tags tags_of(const struct thin *t)
-{
-	struct tags s;
-
-	snprintf(s.partnership, sizeof(s.partnership), "%s%s", TAG_PARTNERSHIP, t->v.partnership);
-	snprintf(s.volume, sizeof(s.volume), "%s%.40s", TAG_VOLUME, t->v.uuid);
-	snprintf(s.replica, sizeof(s.replica), "%s%s", TAG_REPLICA, t->v.partnership);
-	return s;
-}
+#define ATTEMPTS 3
 
 static bool is_slot(const struct lvm_lv *lv, const struct tags *tags, const char *pool_uuid)
 {
-	return lvm_has_tag(lv, tags->partnership) && lvm_has_tag(lv, tags->volume) &&
-	       !strcmp(lv->segtype, "thin") && !strcmp(lv->pool_uuid, pool_uuid);
+	return tags_cut(lv, tags) && !strcmp(lv->segtype, "thin") &&
+	       !strcmp(lv->pool_uuid, pool_uuid);
 }
 
 /* Keeps what was known of a slot that is still there. */
@@ -38,7 +22,7 @@ static int load_slots(struct thin *t, const struct lvm_list *l, const char *pool
 		      struct err *e)
 {
 	_cleanup_free_ struct thin_slot *old = xmalloc(sizeof(t->slot));
-	struct tags tags = tags_of(t);
+	struct tags tags = tags_of(&t->v);
 	unsigned n = t->slots;
 
 	memcpy(old, t->slot, sizeof(t->slot));
@@ -64,30 +48,40 @@ static int load_slots(struct thin *t, const struct lvm_list *l, const char *pool
 }
 
 /* An external origin is one outside the pool; a snapshot of such a volume has it too. */
-static bool has_external(const struct lvm_list *l, const struct lvm_lv *lv)
+static const struct lvm_lv *find_external(const struct lvm_list *l, const struct lvm_lv *lv)
 {
 	for (size_t depth = 0; depth <= l->n; depth++) {
 		const struct lvm_lv *origin = lvm_by_uuid(l, lv->origin_uuid);
 
-		if (!origin)
-			return false;
-		if (strcmp(origin->segtype, "thin") || strcmp(origin->pool_uuid, lv->pool_uuid))
-			return true;
+		if (!origin || strcmp(origin->segtype, "thin") ||
+		    strcmp(origin->pool_uuid, lv->pool_uuid))
+			return origin;
 		lv = origin;
 	}
-	return false;
+	return NULL;
+}
+
+/* What is discarded in a target must read as zeros, and a cut's slot has no external origin. */
+static int check_external(const struct thin *t, struct err *e)
+{
+	if (t->v.role != VOLUME_TARGET || !t->external[0])
+		return 0;
+	err_set(e, ERR_REFUSED,
+		"the target %s has the external origin %s, whose bytes would show in the replica",
+		t->v.name, t->external);
+	return err_hint(e, "make the target anew: lvcreate -V %" PRIu64 "b -T %s/%s -n NAME",
+			t->v.size, t->vg, t->pool);
 }
 
 static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_lv *head,
 		     struct err *e)
 {
 	const struct lvm_lv *pool = lvm_by_uuid(l, head->pool_uuid);
-	struct tags tags = tags_of(t);
+	const struct lvm_lv *external = find_external(l, head);
+	struct tags tags = tags_of(&t->v);
 
-	if (strstr(head->tags, TAG_VOLUME)) {
-		err_set(e, ERR_REFUSED, "%s is a cut slot of srsync", t->v.name);
-		return err_hint(e, "name the volume that it belongs to");
-	}
+	if (tags_refuse_cut(head, t->v.name, e) < 0)
+		return -1;
 	if (!pool || pool->chunk_size == 0 || pool->chunk_size % 512)
 		return err_set(e, ERR_FAILED, "LVM does not know the pool of %s", t->v.name);
 	strcpy(t->lv, head->name);
@@ -98,13 +92,15 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 	t->id = (uint32_t)head->thin_id;
 	t->transaction = pool->transaction_id;
 	t->zero = pool->zero;
-	t->external = has_external(l, head);
+	strcpy(t->external, external ? external->name : "");
 	t->skip_activation = head->skip_activation;
 	t->tagged_replica = lvm_has_tag(head, tags.replica);
 	t->v.size = head->size;
 	t->v.block_size = (uint32_t)pool->chunk_size;
 	/* without zeroing, a later write to a part of a discarded chunk would show old bytes */
 	t->v.discard_unit = pool->zero ? t->v.block_size : 0;
+	if (check_external(t, e) < 0)
+		return -1;
 	return load_slots(t, l, pool->uuid, e);
 }
 
@@ -237,11 +233,28 @@ static int mend(struct thin *t, const char *const *tokens, unsigned n, struct er
 	return 0;
 }
 
+/* A slot has the volume's external origin: what it shows is then the cut, in its user's eyes too.
+ */
+static int create_slot(struct thin *t, const char *name, struct err *e)
+{
+	struct tags tags = tags_of(&t->v);
+	char size[32], pool[2 * LVM_NAME_MAX + 2], external[2 * LVM_NAME_MAX + 2];
+
+	snprintf(size, sizeof(size), "%" PRIu64 "b", t->v.size);
+	snprintf(pool, sizeof(pool), "%s/%s", t->vg, t->pool);
+	snprintf(external, sizeof(external), "%s/%s", t->vg, t->external);
+	if (t->external[0])
+		return lvm_do(e, "lvcreate", "-q", "-y", "-an", "-ky", "-s", external, "--thinpool",
+			      pool, "-n", name, "--addtag", tags.partnership, "--addtag",
+			      tags.volume);
+	return lvm_do(e, "lvcreate", "-q", "-y", "-an", "-ky", "-V", size, "-T", pool, "-n", name,
+		      "--addtag", tags.partnership, "--addtag", tags.volume);
+}
+
 static int make_slot(struct thin *t, struct err *e)
 {
-	struct tags tags = tags_of(t);
-	char size[32], pool[2 * LVM_NAME_MAX + 2], name[LVM_NAME_MAX + 32];
 	_cleanup_lvm_list_ struct lvm_list l = {NULL, 0};
+	char name[LVM_NAME_MAX + 32];
 	unsigned number = 0;
 
 	if (lvm_list(t->vg, &l, e) < 0)
@@ -249,12 +262,10 @@ static int make_slot(struct thin *t, struct err *e)
 	do
 		snprintf(name, sizeof(name), "%s.srsync%u", t->lv, number++);
 	while (lvm_by_name(&l, name));
-	snprintf(size, sizeof(size), "%" PRIu64 "b", t->v.size);
-	snprintf(pool, sizeof(pool), "%s/%s", t->vg, t->pool);
-	if (lvm_do(e, "lvcreate", "-q", "-y", "-an", "-ky", "-V", size, "-T", pool, "-n", name,
-		   "--addtag", tags.partnership, "--addtag", tags.volume) < 0)
+	if (create_slot(t, name, e) < 0)
 		return err_wrap(e, "make a cut slot for %s", t->v.name);
 	fault("slot.created");
+	log_info("%s: made the cut slot %s/%s", t->v.name, t->vg, name);
 	return 0;
 }
 
@@ -288,7 +299,7 @@ static int activate_pool(struct thin *t, struct err *e)
 /* At the target nobody activates the head but us; at the source it is like any other volume. */
 static int set_flags(struct thin *t, struct err *e)
 {
-	struct tags tags = tags_of(t);
+	struct tags tags = tags_of(&t->v);
 
 	if (t->v.role == VOLUME_TARGET) {
 		if (t->tagged_replica && t->skip_activation)
@@ -307,21 +318,21 @@ static int arrange(struct thin *t, unsigned keep, struct err *e)
 {
 	if (thin_load(t, e) != 0 || activate_pool(t, e) < 0 || set_flags(t, e) < 0)
 		return -1;
-	if (grow_slots(t, e) < 0)
-		return -1;
-	if (t->slots > keep)
-		return 0;
-	for (unsigned n = t->slots; n <= keep; n++)
-		if (make_slot(t, e) < 0)
+	if (t->slots <= keep) {
+		for (unsigned n = t->slots; n <= keep; n++)
+			if (make_slot(t, e) < 0)
+				return -1;
+		if (thin_load(t, e) != 0)
 			return -1;
-	return thin_load(t, e) != 0 ? -1 : 0;
+	}
+	return grow_slots(t, e);
 }
 
 static int sweep(struct thin *t, struct err *e)
 {
-	char prefix[VOLUME_UUID_MAX + 16];
+	char prefix[LVM_DM_UUID_SIZE];
 
-	snprintf(prefix, sizeof(prefix), "SRSYNC-%s-", t->v.uuid);
+	snprintf(prefix, sizeof(prefix), THIN_PRIVATE, t->v.uuid, t->v.partnership);
 	return dmdev_sweep(prefix, e);
 }
 
@@ -385,7 +396,7 @@ int thin_drop(struct volume *v, struct err *e)
 {
 	struct thin *t = thin_of(v);
 	_cleanup_close_ int lock = lvm_lock(t->vg, "remove cut slots", e);
-	struct tags tags = tags_of(t);
+	struct tags tags = tags_of(&t->v);
 	char name[2 * LVM_NAME_MAX + 2];
 
 	if (lock < 0 || freeze_mend(t->dm_uuid, e) < 0 || sweep(t, e) < 0 || thin_load(t, e) != 0)

@@ -4,7 +4,7 @@
 #include "volume.h"
 #include "volume_kinds.h"
 
-static const struct volume_ops *const kinds[] = {&thin_ops};
+static const struct volume_ops *const kinds[] = {&thin_ops, &plain_ops, &raw_ops};
 
 static int check_names(const char *name, const char *partnership, struct err *e)
 {
@@ -18,6 +18,8 @@ static int check_names(const char *name, const char *partnership, struct err *e)
 struct volume *volume_open(const char *name, enum volume_role role, const char *partnership,
 			   struct err *e)
 {
+	struct err why = ERR_INIT; /* why the last one tried is not the one */
+
 	if (check_names(name, partnership, e) < 0)
 		return NULL;
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
@@ -28,14 +30,15 @@ struct volume *volume_open(const char *name, enum volume_role role, const char *
 		v->role = role;
 		strcpy(v->name, name);
 		strcpy(v->partnership, partnership);
-		r = v->ops->open(v, e);
+		r = v->ops->open(v, &why);
 		if (r == 0)
 			return v;
 		volume_free(v);
 		if (r < 0)
-			return NULL;
+			break;
 	}
-	return NULL; /* e: why the last kind is not the one */
+	*e = why;
+	return NULL;
 }
 
 void volume_free(struct volume *v)
@@ -44,6 +47,14 @@ void volume_free(struct volume *v)
 		return;
 	v->ops->close(v);
 	free(v);
+}
+
+int volume_may_join(const struct volume *v, unsigned volumes, struct err *e)
+{
+	if (volumes < 2 || !v->ops->alone)
+		return 0;
+	err_set(e, ERR_REFUSED, "%s %s", v->name, v->ops->alone);
+	return err_hint(e, "%s", v->ops->alone_remedy);
 }
 
 int volume_check_target(const char *name, bool overwrite, struct err *e)

@@ -35,9 +35,9 @@ held()
 	host "$1" cuts web --json | sed -n 's/.*"here":\["\([^"]*\)".*/\1/p'
 }
 
-newest() # HOST: generation and number of its newest cut
+newest() # HOST [NAME]: generation and number of its newest cut
 {
-	host "$1" cuts web --json | sed -n 's/.*"generation":"\([0-9a-f]*\)","seq":\([0-9]*\).*/\1 \2/p'
+	host "$1" cuts "${2:-web}" --json | sed -n 's/.*"generation":"\([0-9a-f]*\)","seq":\([0-9]*\).*/\1 \2/p'
 }
 
 replica_equals()
