@@ -18,6 +18,7 @@ int redo_finish(const struct host *h, const struct partnership *p, unsigned wait
 	if (!state->n || state_newest(state)->replay == STATE_REPLAY_NONE)
 		return 0;
 	pthread_mutex_init(&s.sets, NULL);
+	pthread_rwlock_init(&s.reading, NULL);
 	r = session_open(&s, h, p, wait_ms, e);
 	if (r == 0)
 		r = redo_settle(&s, e);

@@ -17,6 +17,7 @@ struct opened {
 struct key {
 	char id[FMT_ID_SIZE], token[VOLUME_TOKEN_MAX];
 	uint64_t volume, size, seed, slice;
+	int64_t newest_ms; /* commit of the newest cut: a redo volume changes with it */
 };
 
 struct kept {
@@ -68,6 +69,10 @@ static int find_cut(const struct host *h, const struct partnership *p, const str
 	if (!state)
 		return -1;
 	c = state_find(state, q->generation, q->seq, q->time_ms);
+	if (c && state_newest(state)->replay) {
+		err_set(e, ERR_BUSY, "a cut is being written in place");
+		return err_hint(e, "repeat when srsync status there says that it is done");
+	}
 	if (!c) {
 		err_set(e, ERR_BUSY, "cut %llu was retired meanwhile", (unsigned long long)q->seq);
 		return err_hint(e, "repeat; keep more cuts if it happens often");
@@ -87,6 +92,7 @@ static int find_cut(const struct host *h, const struct partnership *p, const str
 	k->size = q->size;
 	k->seed = q->seed;
 	k->slice = hashes_slice(q);
+	k->newest_ms = state_newest(state)->committed_ms;
 	return 0;
 }
 
@@ -256,6 +262,21 @@ static int copy(const struct kept *c, const struct hashes *q, struct buf *out, s
 	return 0;
 }
 
+/* A volume without snapshots is written in place after the state says so: if it still says the
+ * same, what was read is the cut. */
+static int still_there(struct replica_hash *r, const struct partnership *p, const struct hashes *q,
+		       const struct key *before, struct err *e)
+{
+	struct key now;
+
+	if (find_cut(r->host, p, q, &now, e) < 0)
+		return -1;
+	if (!memcmp(&now, before, sizeof(now)))
+		return 0;
+	err_set(e, ERR_BUSY, "a cut was committed meanwhile");
+	return err_hint(e, "repeat");
+}
+
 int replica_hash_answer(struct replica_hash *r, struct session *s, const struct partnership *p,
 			const struct hashes *q, struct buf *out, struct err *e)
 {
@@ -271,6 +292,8 @@ int replica_hash_answer(struct replica_hash *r, struct session *s, const struct 
 		if (c)
 			result = copy(c, q, out, e);
 		pthread_mutex_unlock(&r->mutex);
+		if (result == 0)
+			result = still_there(r, p, q, &k, e);
 	}
 	pthread_rwlock_unlock(&s->reading);
 	return result;

@@ -13,6 +13,8 @@
 #include "stop.h"
 
 #define RUN_WAIT_MS 30000 /* verify lets go of the lock more often */
+/* After each attempt: whoever waits for the lock gets it, also when every cut comes late. */
+#define RUN_GAP_MS 200
 
 static void tell_systemd(const struct pace_facts *f)
 {
@@ -115,6 +117,7 @@ int run_loop(const struct host *h, const char *name, void (*done)(const struct s
 		if (result == 0 && done)
 			done(&r);
 		learn(&f, &r, result);
+		stop_sleep(RUN_GAP_MS);
 	}
 	return 0;
 }
