@@ -78,7 +78,7 @@ static int thaw_all(struct cutting *c, struct err *e)
 static int instant(struct cutting *c, struct watchdog *dog, struct cut *out, struct err *e)
 {
 	struct err late = ERR_INIT;
-	int r = watchdog_arm(dog, e), thawed;
+	int r = dog ? watchdog_arm(dog, e) : 0, thawed;
 
 	if (r == 0)
 		r = freeze_all(c, e);
@@ -90,16 +90,19 @@ static int instant(struct cutting *c, struct watchdog *dog, struct cut *out, str
 	if (r == 0)
 		fault("cut.snapped");
 	thawed = thaw_all(c, r == 0 ? e : &late);
-	if (watchdog_stop(dog, thawed == 0, r == 0 && thawed == 0 ? e : &late) < 0 || thawed < 0)
+	if (dog && watchdog_stop(dog, thawed == 0, r == 0 && thawed == 0 ? e : &late) < 0)
 		r = -1;
-	return r;
+	return thawed < 0 ? -1 : r;
 }
 
 static int hold_still(struct cutting *c, const char *words, struct cut *out, struct err *e)
 {
-	struct watchdog *dog = watchdog_start(words, CUT_LIMIT_MS, e);
+	struct watchdog *dog;
 	int r;
 
+	if (!*words) /* nothing is frozen: neither root nor a watchdog is needed */
+		return instant(c, NULL, out, e);
+	dog = watchdog_start(words, CUT_LIMIT_MS, e);
 	if (!dog)
 		return -1;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
@@ -125,7 +128,7 @@ static int prove_all(struct cutting *c, struct cut *out, struct err *e)
 
 static int steps(struct cutting *c, struct cut *out, struct err *e)
 {
-	char words[CUT_VOLUMES_MAX * 160];
+	char words[CUT_VOLUMES_MAX * (VOLUME_NAME_MAX + 16)];
 
 	if (allot_all(c, words, sizeof(words), e) < 0)
 		return -1;
@@ -160,6 +163,8 @@ int cut_group(struct volume *const *v, unsigned n, struct cut *out, struct err *
 
 	assert(n >= 1 && n <= CUT_VOLUMES_MAX);
 	pthread_mutex_lock(&one);
+	for (unsigned i = 0; i < n; i++)
+		v[i]->in_group = n > 1;
 	for (unsigned i = 0; i < ATTEMPTS && r < 0; i++) {
 		struct cutting c = {.v = v, .n = n};
 		struct err why = ERR_INIT;

@@ -5,6 +5,7 @@
 
 #include "volume.h"
 
+extern const struct volume_ops file_ops;
 extern const struct volume_ops thin_ops;
 
 #endif
