@@ -22,7 +22,8 @@ TESTS += unit-received
 REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
-	tests/repl/power.lab tests/repl/loss-target.lab
+	tests/repl/power.lab tests/repl/loss-target.lab \
+	tests/repl/files.lab tests/repl/file-refuse.lab tests/repl/file-group.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
 

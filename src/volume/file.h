@@ -38,6 +38,7 @@ struct file {
 	char fs[33];                                      /* uuid of the file system, hex */
 	int dir_fd;
 	bool exists; /* a target may be made later, by grow */
+	bool direct; /* O_DIRECT may be used */
 
 	/* the cut under way */
 	int image, clone;               /* image: at the target the held head, borrowed */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -52,6 +53,7 @@ struct fsfreeze *fsfreeze_open(int dir, const char *uuid, struct err *e)
 	snprintf(f->uuid, sizeof(f->uuid), "%s", uuid);
 	f->dir = dir;
 	f->lock = take(uuid, "cut", f->mark, e);
+	syncfs(dir); /* so that the freeze has little left to flush */
 	if (f->lock < 0 || make_mark(f, e) < 0) {
 		closep(&f->lock);
 		free(f);
