@@ -7,7 +7,8 @@ libbitmap_a_SOURCES += \
 	bitmap/bitlog.c bitmap/bitlog.h \
 	bitmap/bitlog_file.c bitmap/bitlog_file.h \
 	bitmap/bitlog_record.c bitmap/bitlog_record.h \
-	bitmap/bset.c bitmap/bset.h
+	bitmap/bset.c bitmap/bset.h \
+	bitmap/fiemap.c bitmap/fiemap.h
 libbitmap_a_SOURCES += \
 	bitmap/blockio.c bitmap/blockio.h \
 	bitmap/pdtree.c bitmap/pdtree.h \

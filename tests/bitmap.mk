@@ -44,6 +44,16 @@ TESTS += tests/changes.sh tests/thin-delta.sh tests/lab/changes.lab
 BENCH += tests/bench/changes.sh
 EXTRA_DIST += tests/changes.sh tests/thin-delta.sh tests/lab/changes.lab tests/bench/changes.sh
 
+check_PROGRAMS += unit-fiemap fuzz-fiemap
+unit_fiemap_SOURCES = tests/unit/unit-fiemap.c
+unit_fiemap_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(CHECK_CFLAGS)
+unit_fiemap_LDADD = $(BITMAP_LIBS) $(CHECK_LIBS)
+fuzz_fiemap_SOURCES = tests/fuzz/fuzz-fiemap.c tests/fuzz/replay.c
+fuzz_fiemap_CPPFLAGS = $(libbitmap_a_CPPFLAGS)
+fuzz_fiemap_LDADD = $(BITMAP_LIBS)
+TESTS += unit-fiemap tests/fuzz/fuzz-fiemap.sh
+EXTRA_DIST += tests/fuzz/fuzz-fiemap.sh tests/fuzz/corpus/fiemap
+
 check_PROGRAMS += fuzz-bset fuzz-bitlog
 fuzz_bset_SOURCES = tests/fuzz/fuzz-bset.c tests/fuzz/replay.c
 fuzz_bset_CPPFLAGS = $(libbitmap_a_CPPFLAGS)

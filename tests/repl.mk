@@ -37,6 +37,9 @@ REPL_LAB = \
 	tests/repl/damaged.lab \
 	tests/repl/doubt.lab \
 	tests/repl/external.lab \
+	tests/repl/file-group.lab \
+	tests/repl/file-refuse.lab \
+	tests/repl/files.lab \
 	tests/repl/fine.lab \
 	tests/repl/full.lab \
 	tests/repl/group-crash.lab \

@@ -20,6 +20,12 @@ unit_cut_CPPFLAGS = $(unit_lvm_CPPFLAGS)
 unit_cut_LDADD = $(unit_lvm_LDADD)
 TESTS += unit-cut
 
+check_PROGRAMS += unit-file-token
+unit_file_token_SOURCES = tests/unit/unit-file-token.c
+unit_file_token_CPPFLAGS = $(unit_lvm_CPPFLAGS)
+unit_file_token_LDADD = $(unit_lvm_LDADD)
+TESTS += unit-file-token
+
 check_PROGRAMS += fuzz-lvm
 fuzz_lvm_SOURCES = tests/fuzz/fuzz-lvm.c tests/fuzz/replay.c
 fuzz_lvm_CPPFLAGS = $(libvolume_a_CPPFLAGS)

@@ -8,8 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "aio.h"
 #include "cleanup.h"
 #include "io.h"
+
+#define SAME_STEP (1u << 20)
 
 int io_pread(int fd, void *p, size_t n, uint64_t offset)
 {
@@ -71,6 +74,49 @@ ssize_t io_read(int fd, void *p, size_t n)
 		done += r;
 	}
 	return done;
+}
+
+ssize_t io_pread_end(int fd, void *p, size_t n, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t r = pread(fd, (char *)p + done, n - done, offset + done);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -1;
+		done += r;
+		if (r == 0 || done % AIO_ALIGN) /* only the end gives odd bytes */
+			break;
+	}
+	return done;
+}
+
+int io_same(int a, int b, uint64_t offset, uint64_t length)
+{
+	_cleanup_free_ char *buf = aligned_alloc(AIO_ALIGN, 2 * SAME_STEP);
+	uint64_t at = offset / AIO_ALIGN * AIO_ALIGN, end = offset + length;
+
+	if (!buf)
+		return -1;
+	for (size_t n; at < end; at += n) {
+		ssize_t ra, rb;
+
+		n = end - at < SAME_STEP ? (end - at + AIO_ALIGN - 1) / AIO_ALIGN * AIO_ALIGN
+					 : SAME_STEP;
+		memset(buf, 0, 2 * SAME_STEP);
+		ra = io_pread_end(a, buf, n, at);
+		rb = io_pread_end(b, buf + SAME_STEP, n, at);
+		if (ra < 0 || rb < 0)
+			return -1;
+		if (memcmp(buf, buf + SAME_STEP, n))
+			return 0;
+		if (ra == 0 && rb == 0)
+			break;
+	}
+	return 1;
 }
 
 int io_read_file(const char *path, size_t max, struct buf *out, struct err *e)

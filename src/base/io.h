@@ -16,6 +16,10 @@ int io_pwrite(int fd, const void *p, size_t n, uint64_t offset);
 int io_write(int fd, const void *p, size_t n); /* at the file's position: pipes, sockets */
 /* Reads up to n bytes until the end of the file; the count, or -1 with errno. */
 ssize_t io_read(int fd, void *p, size_t n);
+ssize_t io_pread_end(int fd, void *p, size_t n, uint64_t offset); /* O_DIRECT: all of it aligned */
+/* Do two files or devices hold the same bytes there? What lies beyond an end counts as zeros; the
+ * range is widened to what O_DIRECT takes. 1, 0, or -1 with errno. */
+int io_same(int a, int b, uint64_t offset, uint64_t length);
 
 /* The whole file into out (appended). A file larger than max bytes is an error. A missing file is
  * an error with errno ENOENT. */

@@ -3,6 +3,7 @@
 
 #include "cut.h"
 #include "fault.h"
+#include "io.h"
 #include "log.h"
 #include "replica_commit.h"
 
@@ -63,6 +64,49 @@ static int check_same(const struct session *s, unsigned i, const char *token, st
 	return err_hint(e, "find the writer; then srsync sync %s --full on the source", s->p->name);
 }
 
+struct excess {
+	int a, b; /* readers of the two cuts; -1: not needed so far */
+	const char *was, *is;
+};
+
+/* The changed blocks from first on that nobody was to touch: a set may be larger than the truth (a
+ * compressed file), so their bytes decide. 1: all are equal. */
+static int is_equal(struct volume *v, struct excess *x, uint64_t first, uint64_t count,
+		    struct err *e)
+{
+	uint64_t bs = v->block_size;
+	int r;
+
+	if (x->a < 0)
+		x->a = v->ops->reader(v, x->was, e);
+	if (x->a >= 0 && x->b < 0)
+		x->b = v->ops->reader(v, x->is, e);
+	if (x->a < 0 || x->b < 0)
+		return -1;
+	r = io_same(x->a, x->b, first * bs, count * bs);
+	return r < 0 ? err_sys(e, "compare two cuts of %s", v->name) : r;
+}
+
+/* 1: all that is not in allowed has kept its bytes. */
+static int rest_is_equal(struct volume *v, struct excess *x, const struct bset *changed,
+			 const struct bset *allowed, struct err *e)
+{
+	uint64_t first = 0, n = 0, at, skip, skips;
+	int r = 1;
+
+	while (r == 1 && bset_next_run(changed, first + n, &first, &n)) {
+		for (at = first; r == 1 && at < first + n; at = skip + skips) {
+			if (!bset_next_run(allowed, at, &skip, &skips) || skip >= first + n) {
+				skip = first + n;
+				skips = 0;
+			}
+			if (skip > at)
+				r = is_equal(v, x, at, skip - at, e);
+		}
+	}
+	return r;
+}
+
 /* Step 7, rule 3: whatever differs from the committed cut must have come from the source. */
 static int check_untouched(const struct session *s, unsigned i, const char *token, struct err *e)
 {
@@ -70,6 +114,8 @@ static int check_untouched(const struct session *s, unsigned i, const char *toke
 	_cleanup_(bset_freep) struct bset *changed = bset_new();
 	_cleanup_(bset_freep) struct bset *allowed = bset_new();
 	const struct bset *touched = received_touched(s->received, i);
+	_cleanup_close_ int a = -1, b = -1;
+	struct excess x = {.a = -1, .b = -1, .is = token};
 	int r;
 
 	if (!c || s->m->volume[i].full)
@@ -83,6 +129,12 @@ static int check_untouched(const struct session *s, unsigned i, const char *toke
 		to_whole_blocks(touched, s->v[i]->block_size, allowed);
 	if (bset_covers(allowed, changed))
 		return 0;
+	x.was = c->volume[i].token;
+	r = rest_is_equal(s->v[i], &x, changed, allowed, e);
+	a = x.a;
+	b = x.b;
+	if (r != 0)
+		return r < 0 ? -1 : 0;
 	err_set(e, ERR_REFUSED,
 		"rule 3 (identity before bytes): somebody else wrote to %s while cut "
 		"%llu was received",

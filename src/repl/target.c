@@ -146,8 +146,9 @@ static int check_one(struct target_request *r, unsigned i, struct err *e)
 	err_set(e, ERR_REFUSED, "sizes differ: %s has %llu bytes, its source %s only %llu", name,
 		(unsigned long long)v->size, r->volume[i].source,
 		(unsigned long long)r->volume[i].size);
-	return err_hint(e, "lvreduce -L %llub %s, or make a new one of that size",
-			(unsigned long long)r->volume[i].size, name);
+	return err_hint(e, "%s %llu%s %s, or make a new one of that size",
+			name[0] == '/' ? "truncate -s" : "lvreduce -L",
+			(unsigned long long)r->volume[i].size, name[0] == '/' ? "" : "b", name);
 }
 
 static int make_one(const struct target_request *r, unsigned i, struct err *e)

@@ -15,7 +15,7 @@ int cmd_create(int argc, char **argv, struct err *e)
 		{"fingerprint", UI_STRING, &so->fingerprint, "F",
 		 "the peer's, from srsync id there"},
 		{"volume", UI_LIST, &volumes, "SRC=DST",
-		 "vg/lv here = vg/lv there; repeat for a group"},
+		 "vg/lv or an image's path, here = there; repeat for a group"},
 		{"rpo", UI_DURATION, &so->rpo_ms, "TIME", "how old the replica may be (60s)"},
 		{"keep", UI_NUMBER, &so->keep, "N", "cuts kept at the destination (2)"},
 		{"rate", UI_BYTES, &so->rate, "SIZE", "bytes per second on the wire at most"},

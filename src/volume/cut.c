@@ -106,7 +106,7 @@ static int instant(struct cutting *c, struct watchdog *dog, struct cut *out, str
 		r = -1;
 	if (dog && watchdog_stop(dog, thawed == 0, r == 0 ? e : &late) < 0)
 		r = -1;
-	return r;
+	return thawed < 0 ? -1 : r;
 }
 
 static int hold_still(struct cutting *c, const char *words, struct cut *out, struct err *e)
@@ -114,7 +114,8 @@ static int hold_still(struct cutting *c, const char *words, struct cut *out, str
 	struct watchdog *dog;
 	int r;
 
-	if (!words[0]) /* nothing that we would have to thaw; LVM may be at work on its own */
+	if (!words[0]) /* nothing that we would have to thaw: neither root nor a watchdog is needed
+			*/
 		return instant(c, NULL, out, e);
 	dog = watchdog_start(words, CUT_LIMIT_MS, e);
 	if (!dog)
@@ -149,7 +150,7 @@ static void calm_all(struct cutting *c)
 
 static int steps(struct cutting *c, struct cut *out, struct err *e)
 {
-	char words[CUT_VOLUMES_MAX * 160];
+	char words[CUT_VOLUMES_MAX * (VOLUME_NAME_MAX + 16)];
 
 	if (allot_all(c, words, sizeof(words), e) < 0)
 		return -1;
@@ -191,6 +192,8 @@ int cut_group(struct volume *const *v, unsigned n, struct cut *out, struct err *
 
 	assert(n >= 1 && n <= CUT_VOLUMES_MAX);
 	pthread_mutex_lock(&one);
+	for (unsigned i = 0; i < n; i++)
+		v[i]->in_group = n > 1;
 	for (unsigned i = 0; i < ATTEMPTS && r < 0; i++) {
 		struct cutting c = {.v = v, .n = n};
 		struct err why = ERR_INIT;

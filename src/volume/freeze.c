@@ -15,19 +15,20 @@
 
 #define WAIT_MS (2 * CUT_LIMIT_MS) /* whoever holds the lock is gone after its watchdog's limit */
 
-static void mark_path(const char *uuid, char *out, size_t size)
+static void mark_path(const char *uuid, char mark[static FREEZE_MARK_SIZE])
 {
-	snprintf(out, size, "%s/frozen-%s", LVM_RUNDIR, uuid);
+	snprintf(mark, FREEZE_MARK_SIZE, "%s/frozen-%s", LVM_RUNDIR, uuid);
 }
 
-static int take(const char *uuid, const char *what, char *mark, size_t size, struct err *e)
+int freeze_take(const char *uuid, const char *what, char mark[static FREEZE_MARK_SIZE],
+		struct err *e)
 {
-	char path[sizeof(LVM_RUNDIR) + LVM_DM_UUID_SIZE + 8];
+	char path[FREEZE_MARK_SIZE];
 
 	if (io_mkdirs(LVM_RUNDIR, 0700, e) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/lock-%s", LVM_RUNDIR, uuid);
-	mark_path(uuid, mark, size);
+	mark_path(uuid, mark);
 	return lock_take(path, what, WAIT_MS, e);
 }
 
@@ -85,7 +86,7 @@ void freeze_calm(const char *uuid)
 
 int freeze_open(struct freeze *f, const char *uuid, struct err *e)
 {
-	f->lock = take(uuid, "cut", f->mark, sizeof(f->mark), e);
+	f->lock = freeze_take(uuid, "cut", f->mark, e);
 	if (f->lock < 0)
 		return -1;
 	f->control = dmcall_open(e);
@@ -150,14 +151,14 @@ int freeze_marked(const char *uuid)
 {
 	char mark[sizeof(LVM_RUNDIR) + LVM_DM_UUID_SIZE + 8];
 
-	mark_path(uuid, mark, sizeof(mark));
+	mark_path(uuid, mark);
 	return access(mark, F_OK) == 0;
 }
 
 int freeze_mend(const char *uuid, struct err *e)
 {
 	struct freeze f = FREEZE_INIT;
-	_cleanup_close_ int lock = take(uuid, "mend", f.mark, sizeof(f.mark), e);
+	_cleanup_close_ int lock = freeze_take(uuid, "mend", f.mark, e);
 	struct dmdev d;
 
 	if (lock < 0)

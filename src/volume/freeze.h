@@ -10,8 +10,10 @@
 #include "dmcall.h"
 #include "lvm.h"
 
+#define FREEZE_MARK_SIZE (sizeof(LVM_RUNDIR) + LVM_DM_UUID_SIZE + 8)
+
 struct freeze {
-	char mark[sizeof(LVM_RUNDIR) + LVM_DM_UUID_SIZE + 8];
+	char mark[FREEZE_MARK_SIZE];
 	int lock, control;
 	struct dmcall status, suspend, resume;
 	bool active; /* there is a device; else nobody can write, and that must stay so */
@@ -37,6 +39,11 @@ void freeze_close(struct freeze *f); /* lets go of lock and mark; a frozen devic
 
 /* 1: such a mark is there, 0: not. */
 int freeze_marked(const char *uuid);
+/* The lock of what is frozen, by its uuid: the descriptor, or -1. mark gets the path of its mark.
+ */
+int freeze_take(const char *uuid, const char *what, char mark[static FREEZE_MARK_SIZE],
+		struct err *e);
+
 /* Resumes a device that a killed srsync has left frozen. */
 int freeze_mend(const char *uuid, struct err *e);
 

@@ -6,7 +6,11 @@ libvolume_a_SOURCES = \
 	src/volume/cut.c src/volume/cut.h \
 	src/volume/dmcall.c src/volume/dmcall.h \
 	src/volume/dmdev.c src/volume/dmdev.h \
+	src/volume/file.c src/volume/file.h \
+	src/volume/file_cut.c src/volume/file_read.c src/volume/file_save.c \
+	src/volume/file_slots.c src/volume/file_target.c \
 	src/volume/freeze.c src/volume/freeze.h \
+	src/volume/fsfreeze.c src/volume/fsfreeze.h \
 	src/volume/lvm.c src/volume/lvm.h \
 	src/volume/plain.c src/volume/plain.h \
 	src/volume/plain_cut.c src/volume/plain_read.c \

@@ -4,7 +4,7 @@
 #include "volume.h"
 #include "volume_kinds.h"
 
-static const struct volume_ops *const kinds[] = {&thin_ops, &plain_ops, &raw_ops};
+static const struct volume_ops *const kinds[] = {&file_ops, &thin_ops, &plain_ops, &raw_ops};
 
 static int check_names(const char *name, const char *partnership, struct err *e)
 {

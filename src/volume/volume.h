@@ -4,7 +4,8 @@
  * A cut of a volume is known by its token: one line of text, made by the kind, that says what holds
  * the cut and proves that it still holds the same data. For a thin volume it is
  *   thin:LV_UUID:THIN_ID:CREATION_TIME:ROOT:MAPPED
- * of the slot (design note in thin.c), for a plain one plain:LV_UUID:ORIGIN_UUID:SIZE (plain.c).
+ * of the slot (design note in thin.c), for a plain one plain:LV_UUID:ORIGIN_UUID:SIZE (plain.c),
+ * for a file file:FILESYSTEM:INODE:GENERATION:SIZE:CTIME of its clone (file.c).
  * Tokens are stored in the bitmap log and in the state, and compared only by the kind. A token
  * whose data is gone or altered is "not held".
  *
@@ -40,6 +41,7 @@ struct volume {
 	uint64_t size;              /* bytes */
 	uint32_t block_size;        /* bytes: granularity of changed-block sets */
 	bool fixed_size;            /* cannot be resized, and may be larger than its source */
+	bool in_group;         /* other volumes are cut at the same instant; set by cut_group() */
 	uint32_t discard_unit; /* bytes: whole aligned units discarded read as zeros afterwards;
 				* 0: no discard is to be trusted. Set by open. */
 	uint32_t pause_us;     /* how long snap() has held writes, if the kind knows better than

@@ -5,6 +5,6 @@
 
 #include "volume.h"
 
-extern const struct volume_ops thin_ops, plain_ops, raw_ops;
+extern const struct volume_ops file_ops, thin_ops, plain_ops, raw_ops;
 
 #endif

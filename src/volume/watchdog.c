@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -11,6 +14,7 @@
 #include "cleanup.h"
 #include "dmcall.h"
 #include "fmt.h"
+#include "volume.h"
 #include "watchdog.h"
 
 enum { MSG_READY = 'R', MSG_ARM = 'A', MSG_DONE = 'D' };
@@ -23,6 +27,11 @@ struct watchdog {
 	struct {
 		struct dmcall status, resume;
 	} device[WATCHDOG_DEVICES_MAX];
+	unsigned folders;
+	struct {
+		char path[VOLUME_NAME_MAX];
+		int fd;
+	} folder[WATCHDOG_DEVICES_MAX];
 };
 
 static void keep_only(int a, int b)
@@ -40,16 +49,33 @@ static void keep_only(int a, int b)
  * mlockall keeps it. Resuming runs the same code as asking for the status. */
 static void rehearse(struct watchdog *w)
 {
+	int block_size;
+
 	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 	for (unsigned i = 0; i < w->n; i++)
 		dmcall_run(w->control, &w->device[i].status);
+	for (unsigned i = 0; i < w->folders; i++)
+		ioctl(w->folder[i].fd, FIGETBSZ, &block_size);
 }
 
 __attribute__((noreturn)) static void release(struct watchdog *w, int end)
 {
+	for (unsigned i = 0; i < w->folders; i++)
+		ioctl(w->folder[i].fd, FITHAW, 0);
 	for (unsigned i = 0; i < w->n; i++)
 		dmcall_run(w->control, &w->device[i].resume);
 	_exit(end);
+}
+
+/* In the child: what comes from the parent is closed. */
+static bool open_folders(struct watchdog *w)
+{
+	for (unsigned i = 0; i < w->folders; i++) {
+		w->folder[i].fd = open(w->folder[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (w->folder[i].fd < 0)
+			return false;
+	}
+	return true;
 }
 
 static int time_left(uint64_t end)
@@ -73,6 +99,8 @@ __attribute__((noreturn)) static void watch(struct watchdog *w, int fd)
 	setsid();
 	close(w->fd);
 	keep_only(fd, w->control);
+	if (!open_folders(w))
+		_exit(END_STOPPED);
 	rehearse(w);
 	if (send(fd, &c, 1, MSG_NOSIGNAL) != 1)
 		_exit(END_STOPPED);
@@ -93,20 +121,33 @@ __attribute__((noreturn)) static void watch(struct watchdog *w, int fd)
 	}
 }
 
-static int parse(struct watchdog *w, const char *words, struct err *e)
+static int parse_line(struct watchdog *w, const char *line, size_t n)
 {
 	char uuid[DM_UUID_LEN];
-	int used;
+	int used = 0;
 
-	for (const char *p = words; *p; p += used) {
-		used = 0;
-		if (w->n == WATCHDOG_DEVICES_MAX || sscanf(p, "dm %128s%n", uuid, &used) != 1 ||
-		    p[used] != '\n')
-			return err_set(e, ERR_FAILED, "watchdog: cannot watch \"%s\"", p);
-		used++;
+	if (w->n < WATCHDOG_DEVICES_MAX && sscanf(line, "dm %128s%n", uuid, &used) == 1 &&
+	    (size_t)used == n) {
 		dmcall_status(&w->device[w->n].status, uuid);
 		dmcall_resume(&w->device[w->n].resume, uuid);
 		w->n++;
+		return 0;
+	}
+	if (strncmp(line, "fs /", 4) || n - 3 >= VOLUME_NAME_MAX ||
+	    w->folders == WATCHDOG_DEVICES_MAX)
+		return -1;
+	memcpy(w->folder[w->folders++].path, line + 3, n - 3);
+	return 0;
+}
+
+static int parse(struct watchdog *w, const char *words, struct err *e)
+{
+	size_t n;
+
+	for (const char *p = words; *p; p += n + 1) {
+		n = strcspn(p, "\n");
+		if (p[n] != '\n' || parse_line(w, p, n) < 0)
+			return err_set(e, ERR_FAILED, "watchdog: cannot watch \"%s\"", p);
 	}
 	return 0;
 }
@@ -140,10 +181,9 @@ struct watchdog *watchdog_start(const char *words, unsigned limit_ms, struct err
 	_cleanup_close_ int child = -1;
 	int pair[2];
 
-	w->fd = -1;
+	w->fd = w->control = -1;
 	w->limit_ms = limit_ms;
-	w->control = dmcall_open(e);
-	if (w->control < 0 || parse(w, words, e) < 0)
+	if (parse(w, words, e) < 0 || (w->n && (w->control = dmcall_open(e)) < 0))
 		return NULL;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		err_sys(e, "watchdog");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rule 7, thaw always happens: a process of its own, started before the first freeze, that resumes
- * every device when the one who froze them dies or is late. It needs nothing from us any more: its
- * memory is locked, its calls are made, it listens on a socket whose other end only we hold.
+ * every device and thaws every file system when the one who froze them dies or is late. It needs
+ * nothing from us any more: its memory is locked, its calls are made, it listens on a socket whose
+ * other end only we hold.
  *
  *   us: watchdog_start   watchdog_arm  freeze ... thaw  watchdog_stop
  *   it: looks at every device once, "ready"; then until stop: our end closes, or limit_ms after the
@@ -19,8 +20,8 @@
 
 struct watchdog;
 
-/* words: a line "dm UUID" for each device, as thaw_words() of the kinds make them. NULL on failure.
- */
+/* words: a line "dm UUID" for each device, "fs PATH" for each file system (a folder on it; twice is
+ * fine), as thaw_words() of the kinds make them. NULL on failure. */
 struct watchdog *watchdog_start(const char *words, unsigned limit_ms, struct err *e);
 int watchdog_arm(struct watchdog *w, struct err *e); /* the limit counts from here */
 /* Ends it. thawed: all devices have been resumed; else it does that now. -1 if it had released

@@ -216,15 +216,22 @@ lab_active()
 }
 
 # same LV LV [BYTES]: equal size (or the first BYTES) and equal bytes, read below the page cache.
-# An inactive one, also one with the skip flag, is activated for the time.
+# An inactive one, also one with the skip flag, is activated for the time. An absolute path: a file.
 same()
 {
-	local lv size=() was=() status
+	local lv size=() was=() path=() status
 
 	for lv in "$1" "$2"; do
+		if [ -f "$lv" ]; then
+			was+=(file)
+			size+=("$(stat -c %s "$lv")")
+			path+=("$lv")
+			continue
+		fi
 		was+=("$(lab_active "$lv" && echo yes)")
 		[ -n "${was[-1]}" ] || lvchange -q -ay -K "$lv" || return 2
 		size+=("$(blockdev --getsize64 "/dev/$lv")")
+		path+=("/dev/$lv")
 	done
 	if [ -z "${3:-}" ] && [ "${size[0]}" != "${size[1]}" ]; then
 		echo "sizes differ: $1 ${size[0]}, $2 ${size[1]}"
@@ -232,8 +239,8 @@ same()
 	else
 		# a read error on both sides must not look like equal ends
 		cmp -n "${3:-${size[0]}}" \
-			<(dd if="/dev/$1" bs=1M iflag=direct status=none || echo "no more of 1st") \
-			<(dd if="/dev/$2" bs=1M iflag=direct status=none || echo "no more of 2nd")
+			<(dd if="${path[0]}" bs=1M iflag=direct status=none || echo "no more of 1st") \
+			<(dd if="${path[1]}" bs=1M iflag=direct status=none || echo "no more of 2nd")
 		status=$?
 	fi
 	[ -n "${was[0]}" ] || lvchange -q -an "$1"

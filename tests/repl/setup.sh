@@ -3,10 +3,12 @@
 # What the lab tests of replication share; sourced after guest.sh: . "$LAB_LIB/../repl/setup.sh"
 #
 #   site [SIZE [POOL]]      hosts A (group src) and B (group dst), pools, volumes data; B serves; "web"
-#   held HOST               what holds the newest cut on HOST ("" if nothing does)
+#   held HOST [N]           what holds the newest cut on HOST ("" if nothing does), of its N-th volume
 #   replica_equals          the newest committed cut is the same on both hosts, by cmp; by its tokens the
 #                           same cut: generation and number
 #   field NAME              of the JSON on standard input, the first member of that name
+#   change_file FILE        random bytes, holes and unwritten space at random places
+#   image_disks FS FS       the first two disks, mounted at $M/x and $M/y
 #   synced [WORD...]        srsync sync web on A, its JSON kept in $json
 
 json=
@@ -32,7 +34,7 @@ field()
 
 held()
 {
-	host "$1" cuts web --json | sed -n 's/.*"here":\["\([^"]*\)".*/\1/p'
+	host "$1" cuts web --json | sed -n 's/.*"here":\[\([^]]*\).*/\1/p' | tr -d '"' | cut -d , -f "${2:-1}"
 }
 
 newest() # HOST [NAME]: generation and number of its newest cut
@@ -40,11 +42,11 @@ newest() # HOST [NAME]: generation and number of its newest cut
 	host "$1" cuts "${2:-web}" --json | sed -n 's/.*"generation":"\([0-9a-f]*\)","seq":\([0-9]*\).*/\1 \2/p'
 }
 
-replica_equals()
+replica_equals() # [N]: by its N-th volume
 {
 	local a b
 
-	a=$(held A) b=$(held B)
+	a=$(held A "${1:-1}") b=$(held B "${1:-1}")
 	[ -n "$a" ] && [ -n "$b" ] && [ "$(newest A)" = "$(newest B)" ] && same "$a" "$b"
 }
 
@@ -80,4 +82,29 @@ change() # [LV [BLOCKS]]: random bytes at random places, and a discard
 	done
 	blkdiscard -f -o $((RANDOM % (size - 4) * 65536)) -l 131072 "$dev"
 	dd if=/dev/zero of="$dev" bs=64k count=1 seek=$((RANDOM % size)) oflag=direct conv=notrunc status=none
+}
+
+M=$LAB_RUN/images
+image_disks()
+{
+	local dir disk=1
+
+	for fs; do
+		dir=$M/$(echo xy | cut -c $disk)
+		mkdir -p "$dir"
+		"mkfs.$fs" -q "$(lab_pv $disk)" && mount "$(lab_pv $disk)" "$dir" || return 1
+		disk=$((disk + 1))
+	done
+}
+
+change_file()
+{
+	local pages=$(($(stat -c %s "$1") / 4096 - 300)) n
+
+	for n in 1 2 3 4 5 6; do
+		dd if=/dev/urandom of="$1" bs=4k count=$((RANDOM % 24 + 1)) seek=$((RANDOM % pages)) \
+			conv=notrunc status=none
+		fallocate -p -o $((RANDOM % pages * 4096 + RANDOM % 4096)) -l $((RANDOM * 9)) "$1"
+		fallocate -o $((RANDOM % pages * 4096)) -l $((RANDOM * 9)) "$1"
+	done
 }
