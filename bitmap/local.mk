@@ -10,6 +10,8 @@ libbitmap_a_SOURCES += \
 	bitmap/bset.c bitmap/bset.h
 libbitmap_a_SOURCES += \
 	bitmap/blockio.c bitmap/blockio.h \
+	bitmap/era_meta.c bitmap/era_meta.h \
+	bitmap/pdarray.c bitmap/pdarray.h \
 	bitmap/pdtree.c bitmap/pdtree.h \
 	bitmap/thin_cursor.c bitmap/thin_cursor.h \
 	bitmap/thin_diff.c bitmap/thin_diff.h \
