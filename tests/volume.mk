@@ -21,6 +21,7 @@ volume_tool_SOURCES = tests/lab/volume-tool.c src/base/fault_kill.c
 volume_tool_CPPFLAGS = $(libvolume_a_CPPFLAGS)
 volume_tool_LDADD = $(VOLUME_LIBS)
 VOLUME_TESTS = \
+	tests/lab/era-attach.lab \
 	tests/lab/volume-chain.lab \
 	tests/lab/volume-cut.lab \
 	tests/lab/volume-foreign.lab \

@@ -46,6 +46,12 @@ int dmdev_pool(const char *uuid, bool commit, struct dmdev_pool *out, struct err
 int dmdev_message(const char *uuid, const char *text, struct err *e); /* errno tells the cause */
 int dmdev_resume(const char *uuid, struct err *e);
 
+/* A device that all may use; removed again by dmdev_remove(), which fails while it is open. */
+int dmdev_create(const char *name, const char *uuid, const struct dmdev_table *t, struct err *e);
+int dmdev_remove(const char *uuid, struct err *e);
+/* The table that the next resume puts in place. */
+int dmdev_load(const char *uuid, const struct dmdev_table *t, struct err *e);
+
 /* Makes a read-only device that udev, and so everybody else, is told to leave alone, opens it with
  * O_DIRECT and asks the kernel to remove it with its last close. Between these steps a crash can
  * leave it behind unopened: dmdev_sweep(). */

@@ -6,6 +6,9 @@ libvolume_a_SOURCES = \
 	src/volume/cut.c src/volume/cut.h \
 	src/volume/dmcall.c src/volume/dmcall.h \
 	src/volume/dmdev.c src/volume/dmdev.h \
+	src/volume/era.c src/volume/era.h \
+	src/volume/era_admin.c src/volume/era_admin.h \
+	src/volume/era_cut.c src/volume/era_dev.c src/volume/era_read.c \
 	src/volume/freeze.c src/volume/freeze.h \
 	src/volume/lvm.c src/volume/lvm.h \
 	src/volume/probe.c src/volume/probe.h \

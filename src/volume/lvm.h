@@ -43,7 +43,8 @@ struct lvm_list {
 void lvm_list_free(struct lvm_list *l);
 #define _cleanup_lvm_list_ _cleanup_(lvm_list_free)
 
-/* All volumes of a group, hidden ones too. *out need not be initialised before. */
+/* All volumes of a group (NULL: of all groups), hidden ones too. *out need not be initialised
+ * before. */
 int lvm_list(const char *vg, struct lvm_list *out, struct err *e);
 /* What lvs --reportformat json or json_std printed. Trusts nothing. */
 int lvm_parse(const void *text, size_t n, struct lvm_list *out, struct err *e);
