@@ -133,6 +133,11 @@ int blockio_read_one(struct blockio *io, uint64_t block, uint8_t *data, struct e
 	return blockio_read(io, &req, 1, e);
 }
 
+uint64_t blockio_blocks(const struct blockio *io)
+{
+	return io->blocks;
+}
+
 uint64_t blockio_count(const struct blockio *io)
 {
 	return io->count;

@@ -29,7 +29,8 @@ DEFINE_FREEP(blockio_free, struct blockio);
 int blockio_read(struct blockio *io, struct blockio_req *req, unsigned n, struct err *e);
 int blockio_read_one(struct blockio *io, uint64_t block, uint8_t *data, struct err *e);
 
-uint64_t blockio_count(const struct blockio *io); /* blocks read since it was opened */
+uint64_t blockio_blocks(const struct blockio *io); /* size when last looked at */
+uint64_t blockio_count(const struct blockio *io);  /* blocks read since it was opened */
 const char *blockio_path(const struct blockio *io);
 
 uint8_t *blockio_alloc(unsigned blocks); /* aligned for O_DIRECT; freed by free() */

@@ -13,6 +13,7 @@ libbitmap_a_SOURCES += \
 	bitmap/era_meta.c bitmap/era_meta.h \
 	bitmap/pdarray.c bitmap/pdarray.h \
 	bitmap/pdtree.c bitmap/pdtree.h \
+	bitmap/snapcow.c bitmap/snapcow.h \
 	bitmap/thin_cursor.c bitmap/thin_cursor.h \
 	bitmap/thin_diff.c bitmap/thin_diff.h \
 	bitmap/thin_map.c bitmap/thin_map.h \

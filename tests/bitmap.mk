@@ -66,3 +66,14 @@ fuzz_era_CPPFLAGS = $(fuzz_thin_CPPFLAGS)
 fuzz_era_LDADD = $(BITMAP_LIBS)
 TESTS += unit-era tests/fuzz/fuzz-era.sh
 EXTRA_DIST += tests/fuzz/fuzz-era.sh tests/fuzz/corpus/era
+
+SNAPCOW_IMAGE = tests/unit/snapcow_image.c tests/unit/snapcow_image.h
+check_PROGRAMS += unit-snapcow fuzz-snapcow
+unit_snapcow_SOURCES = tests/unit/unit-snapcow.c $(SNAPCOW_IMAGE)
+unit_snapcow_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(TEST_CPPFLAGS) $(CHECK_CFLAGS)
+unit_snapcow_LDADD = $(BITMAP_LIBS) $(CHECK_LIBS)
+fuzz_snapcow_SOURCES = tests/fuzz/fuzz-snapcow.c tests/fuzz/replay.c $(SNAPCOW_IMAGE)
+fuzz_snapcow_CPPFLAGS = $(libbitmap_a_CPPFLAGS) $(TEST_CPPFLAGS)
+fuzz_snapcow_LDADD = $(BITMAP_LIBS)
+TESTS += unit-snapcow tests/fuzz/fuzz-snapcow.sh
+EXTRA_DIST += tests/fuzz/fuzz-snapcow.sh tests/fuzz/corpus/snapcow

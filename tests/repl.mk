@@ -22,7 +22,7 @@ TESTS += unit-received
 REPL_LAB = tests/repl/sync.lab tests/repl/crash-source.lab tests/repl/crash-target.lab \
 	tests/repl/resume.lab tests/repl/away.lab tests/repl/refuse.lab tests/repl/doubt.lab \
 	tests/repl/busy.lab tests/repl/run.lab tests/repl/carry.lab tests/repl/full.lab \
-	tests/repl/power.lab tests/repl/loss-target.lab
+	tests/repl/power.lab tests/repl/loss-target.lab tests/repl/plain.lab tests/repl/plain-doubt.lab tests/repl/plain-crash.lab
 TESTS += $(REPL_LAB)
 EXTRA_DIST += $(REPL_LAB) tests/repl/setup.sh
 
@@ -82,3 +82,11 @@ TESTS += tests/fuzz/fuzz-manifest.sh tests/fuzz/fuzz-segment.sh tests/fuzz/fuzz-
 EXTRA_DIST += tests/fuzz/fuzz-manifest.sh tests/fuzz/corpus/manifest \
 	tests/fuzz/fuzz-segment.sh tests/fuzz/corpus/segment \
 	tests/fuzz/fuzz-stream.sh tests/fuzz/corpus/stream
+
+ERA_TESTS = \
+	tests/repl/era.lab \
+	tests/repl/era-doubt.lab \
+	tests/repl/era-power.lab \
+	tests/repl/era-thick.lab
+TESTS += $(ERA_TESTS)
+EXTRA_DIST += $(ERA_TESTS) tests/repl/era-setup.sh

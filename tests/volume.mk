@@ -8,6 +8,12 @@ unit_thin_token_CPPFLAGS = $(unit_lvm_CPPFLAGS)
 unit_thin_token_LDADD = $(unit_lvm_LDADD)
 TESTS += unit-lvm unit-thin-token
 
+check_PROGRAMS += unit-plain
+unit_plain_SOURCES = tests/unit/unit-plain.c
+unit_plain_CPPFLAGS = $(unit_lvm_CPPFLAGS)
+unit_plain_LDADD = $(unit_lvm_LDADD)
+TESTS += unit-plain
+
 check_PROGRAMS += fuzz-lvm
 fuzz_lvm_SOURCES = tests/fuzz/fuzz-lvm.c tests/fuzz/replay.c
 fuzz_lvm_CPPFLAGS = $(libvolume_a_CPPFLAGS)
@@ -21,6 +27,7 @@ volume_tool_SOURCES = tests/lab/volume-tool.c src/base/fault_kill.c
 volume_tool_CPPFLAGS = $(libvolume_a_CPPFLAGS)
 volume_tool_LDADD = $(VOLUME_LIBS)
 VOLUME_TESTS = \
+	tests/lab/era-kill.lab \
 	tests/lab/era-attach.lab \
 	tests/lab/volume-chain.lab \
 	tests/lab/volume-cut.lab \
@@ -32,3 +39,9 @@ VOLUME_TESTS = \
 	tests/lab/volume-watchdog.lab
 TESTS += $(VOLUME_TESTS)
 EXTRA_DIST += $(VOLUME_TESTS) tests/lab/volume-lib.sh
+
+check_PROGRAMS += unit-era-dev
+unit_era_dev_SOURCES = tests/unit/unit-era-dev.c
+unit_era_dev_CPPFLAGS = $(unit_lvm_CPPFLAGS)
+unit_era_dev_LDADD = $(unit_lvm_LDADD)
+TESTS += unit-era-dev

@@ -40,7 +40,7 @@ static int describe(const struct setup_options *o, struct partnership *p, struct
 		_cleanup_(volume_freep) struct volume *v =
 			volume_open(o->volume[i].source, VOLUME_SOURCE, p->id, e);
 
-		if (!v)
+		if (!v || volume_may_join(v, o->volumes, e) < 0)
 			return -1;
 		strcpy(p->volume[i].local, v->name);
 		strcpy(p->volume[i].remote, o->volume[i].target);

@@ -68,6 +68,8 @@ static int thaw_all(struct cutting *c, struct err *e)
 		if (c->v[i]->ops->thaw(c->v[i], bad ? &other : e) < 0 && !bad)
 			bad = err_wrap(e, "thaw %s", c->v[i]->name);
 		pause = c->since_us[i] ? fmt_mono_us() - c->since_us[i] : 0;
+		if (c->v[i]->pause_us)
+			pause = c->v[i]->pause_us;
 		if (pause > c->pause_us)
 			c->pause_us = pause > UINT32_MAX ? UINT32_MAX : (uint32_t)pause;
 	}
@@ -78,7 +80,7 @@ static int thaw_all(struct cutting *c, struct err *e)
 static int instant(struct cutting *c, struct watchdog *dog, struct cut *out, struct err *e)
 {
 	struct err late = ERR_INIT;
-	int r = watchdog_arm(dog, e), thawed;
+	int r = dog ? watchdog_arm(dog, e) : 0, thawed;
 
 	if (r == 0)
 		r = freeze_all(c, e);
@@ -90,16 +92,21 @@ static int instant(struct cutting *c, struct watchdog *dog, struct cut *out, str
 	if (r == 0)
 		fault("cut.snapped");
 	thawed = thaw_all(c, r == 0 ? e : &late);
-	if (watchdog_stop(dog, thawed == 0, r == 0 && thawed == 0 ? e : &late) < 0 || thawed < 0)
+	if (thawed < 0)
+		r = -1;
+	if (dog && watchdog_stop(dog, thawed == 0, r == 0 ? e : &late) < 0)
 		r = -1;
 	return r;
 }
 
 static int hold_still(struct cutting *c, const char *words, struct cut *out, struct err *e)
 {
-	struct watchdog *dog = watchdog_start(words, CUT_LIMIT_MS, e);
+	struct watchdog *dog;
 	int r;
 
+	if (!words[0]) /* nothing that we would have to thaw; LVM may be at work on its own */
+		return instant(c, NULL, out, e);
+	dog = watchdog_start(words, CUT_LIMIT_MS, e);
 	if (!dog)
 		return -1;
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
@@ -144,6 +151,10 @@ static int attempt(struct cutting *c, struct cut *out, struct err *e)
 {
 	int r = 0;
 
+	for (unsigned i = 0; i < c->n && r == 0; i++) {
+		c->v[i]->pause_us = 0;
+		r = volume_may_join(c->v[i], c->n, e);
+	}
 	for (unsigned i = 0; i < c->n && r == 0; i++)
 		if (c->v[i]->ops->ready(c->v[i], e) < 0)
 			r = err_wrap(e, "%s", c->v[i]->name);

@@ -83,3 +83,8 @@ bool dmcall_is_suspended(const struct dmcall *c)
 {
 	return c->run.head.flags & DM_SUSPEND_FLAG;
 }
+
+bool dmcall_is_loaded(const struct dmcall *c)
+{
+	return c->run.head.flags & DM_INACTIVE_PRESENT_FLAG;
+}

@@ -35,5 +35,6 @@ int dmcall_open(struct err *e); /* a descriptor of the control device */
 int dmcall_run(int control, struct dmcall *c);
 /* The answer to a status call. */
 bool dmcall_is_suspended(const struct dmcall *c);
+bool dmcall_is_loaded(const struct dmcall *c); /* with a table that the next resume brings in */
 
 #endif

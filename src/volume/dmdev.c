@@ -86,6 +86,7 @@ int dmdev_find(const char *uuid, struct dmdev *out, struct err *e)
 		return 0;
 	out->exists = true;
 	out->suspended = info.suspended;
+	out->read_only = info.read_only;
 	out->open_count = info.open_count;
 	out->major = info.major;
 	out->minor = info.minor;
@@ -155,6 +156,57 @@ int dmdev_pool(const char *uuid, bool commit, struct dmdev_pool *out, struct err
 	if (!t || (!commit && !dm_task_no_flush(t)) || !dm_task_run(t))
 		return failed(t, "status of", uuid, e);
 	return parse_pool(t, uuid, out, e);
+}
+
+int dmdev_snapshot(const char *uuid, struct dmdev_snapshot *out, struct err *e)
+{
+	TAKE_TURN();
+	_cleanup_task_ struct dm_task *t = task(DM_DEVICE_STATUS, uuid);
+	struct dm_status_snapshot *s = NULL;
+	struct dm_pool *mem;
+	uint64_t start, length;
+	char *type = NULL, *params = NULL;
+
+	if (!t || !dm_task_no_flush(t) || !dm_task_run(t))
+		return failed(t, "status of", uuid, e);
+	dm_get_next_target(t, NULL, &start, &length, &type, &params);
+	if (!type || strcmp(type, "snapshot"))
+		return 1;
+	mem = dm_pool_create("status", 256);
+	if (!mem || !dm_get_status_snapshot(mem, params, &s)) {
+		err_set(e, ERR_FAILED, "cannot read the status of %s: %s", uuid, params);
+		if (mem)
+			dm_pool_destroy(mem);
+		return -1;
+	}
+	*out = (struct dmdev_snapshot){
+		.invalid = s->invalid, .overflow = s->overflow, .merge_failed = s->merge_failed};
+	if (s->total_sectors)
+		out->percent = 100.0 * (double)s->used_sectors / (double)s->total_sectors;
+	dm_pool_destroy(mem);
+	return 0;
+}
+
+int dmdev_open(const char *uuid, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	struct dmdev before, after;
+	struct stat st;
+	char path[32];
+
+	if (dmdev_find(uuid, &before, e) < 0)
+		return -1;
+	if (!before.exists)
+		return err_set(e, ERR_FAILED, "there is no active device %s", uuid);
+	dmdev_path(&before, path, sizeof(path));
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, "open %s", path);
+	if (dmdev_find(uuid, &after, e) < 0)
+		return -1;
+	if (!after.exists || st.st_rdev != makedev(after.major, after.minor))
+		return err_set(e, ERR_BUSY, "%s became another device while it was opened", path);
+	return take_fd(&fd);
 }
 
 int dmdev_message(const char *uuid, const char *text, struct err *e)

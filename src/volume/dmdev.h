@@ -14,7 +14,7 @@
 #define DMDEV_PARAMS_MAX 512
 
 struct dmdev {
-	bool exists, suspended;
+	bool exists, suspended, read_only;
 	int open_count;
 	unsigned major, minor;
 	char name[128]; /* as in /dev/mapper */
@@ -43,6 +43,14 @@ struct dmdev_pool {
 
 /* commit: the pool writes out its metadata first; without it the call waits for nothing. */
 int dmdev_pool(const char *uuid, bool commit, struct dmdev_pool *out, struct err *e);
+/* A device of target type snapshot: of a classic snapshot, not of its origin. */
+struct dmdev_snapshot {
+	bool invalid, overflow, merge_failed;
+	double percent; /* of its store that is used */
+};
+
+/* 1: the device is of another type. Waits for nothing. */
+int dmdev_snapshot(const char *uuid, struct dmdev_snapshot *out, struct err *e);
 int dmdev_message(const char *uuid, const char *text, struct err *e); /* errno tells the cause */
 int dmdev_resume(const char *uuid, struct err *e);
 
@@ -51,6 +59,10 @@ int dmdev_create(const char *name, const char *uuid, const struct dmdev_table *t
 int dmdev_remove(const char *uuid, struct err *e);
 /* The table that the next resume puts in place. */
 int dmdev_load(const char *uuid, const struct dmdev_table *t, struct err *e);
+
+/* An active device opened O_RDONLY | O_DIRECT: the descriptor. While it is open nobody can give its
+ * number to another device, so what was opened is what has the uuid. */
+int dmdev_open(const char *uuid, struct err *e);
 
 /* Makes a read-only device that udev, and so everybody else, is told to leave alone, opens it with
  * O_DIRECT and asks the kernel to remove it with its last close. Between these steps a crash can

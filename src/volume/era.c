@@ -9,9 +9,10 @@
  * of that era or a later one. Blocks of later eras than the second cut are in the set as well,
  * which does no harm: the data is read from the cut.
  *
- * The token is era:ERA:ID:META_UUID:LOWER: the first era after the cut, the id that lives as long
- * as the tracking is unbroken (a tag of the metadata volume; a new one at attach, and whenever
- * writes may have gone past the era device), the metadata volume, and the token of the cut below.
+ * The token is era:ERA:ID:META_UUID:SIZE:LOWER: the first era after the cut, the id that lives as
+ * long as the tracking is unbroken (a tag of the metadata volume; a new one at attach, and whenever
+ * writes may have gone past the era device), the metadata volume, bytes of the cut, and the token
+ * of the cut below.
  *
  * What is relied on, and how it is ensured:
  *  - No write goes past the era device: while it is there nobody else can claim the volume below
@@ -32,14 +33,15 @@
 
 #include "era.h"
 #include "era_admin.h"
+#include "plain.h"
 
 #define META_WARN   80.0
 #define META_REFUSE 95.0
 
 int era_token_print(const struct era_token *k, char out[static VOLUME_TOKEN_MAX], struct err *e)
 {
-	int n = snprintf(out, VOLUME_TOKEN_MAX, "era:%" PRIu32 ":%s:%s:%s", k->era, k->id,
-			 k->meta_uuid, k->lower);
+	int n = snprintf(out, VOLUME_TOKEN_MAX, "era:%" PRIu32 ":%s:%s:%" PRIu64 ":%s", k->era,
+			 k->id, k->meta_uuid, k->size, k->lower);
 
 	return n > 0 && n < VOLUME_TOKEN_MAX ? 0 : err_set(e, ERR_FAILED, "a token is too long");
 }
@@ -50,8 +52,8 @@ int era_token_parse(const char *s, struct era_token *out, struct err *e)
 	int used = 0;
 
 	if (strlen(s) < VOLUME_TOKEN_MAX &&
-	    sscanf(s, "era:%10" SCNu32 ":%32[0-9a-f]:%38[A-Za-z0-9-]:%n", &out->era, out->id,
-		   out->meta_uuid, &used) == 3 &&
+	    sscanf(s, "era:%10" SCNu32 ":%32[0-9a-f]:%38[A-Za-z0-9-]:%20" SCNu64 ":%n", &out->era,
+		   out->id, out->meta_uuid, &out->size, &used) == 4 &&
 	    used > 0 && s[used]) {
 		strcpy(out->lower, s + used);
 		if (era_token_print(out, again, e) == 0 && !strcmp(s, again) && fmt_is_id(out->id))
@@ -79,6 +81,16 @@ static int load(struct era *t, struct err *e)
 	return era_dev_find(&l, found, &t->dev, e);
 }
 
+/* A classic snapshot is made by a command of LVM while the era device is suspended, which would
+ * hang if it opened that. */
+static int share_devices(struct era *t, struct err *e)
+{
+	if (t->lower->ops != &plain_ops)
+		return 0;
+	plain_of(t->lower)->devices = t->pvs;
+	return lvm_devices(t->dev.vg, t->pvs, sizeof(t->pvs), e);
+}
+
 static int era_open(struct volume *v, struct err *e)
 {
 	struct era *t = era_of(v);
@@ -91,8 +103,9 @@ static int era_open(struct volume *v, struct err *e)
 		err_set(e, ERR_REFUSED, "%s is under dm-era, which is for sources", v->name);
 		return err_hint(e, "srsync era detach %s", v->name);
 	}
-	r = volume_open_as(&thin_ops, v->name, v->role, v->partnership, &t->lower, e);
-	if (r != 0)
+	r = volume_open_as(strcmp(t->dev.segtype, "thin") ? &plain_ops : &thin_ops, v->name,
+			   v->role, v->partnership, &t->lower, e);
+	if (r != 0 || share_devices(t, e) < 0)
 		return -1;
 	strcpy(v->name, t->lower->name);
 	strcpy(v->uuid, t->lower->uuid);

@@ -45,6 +45,7 @@ uint64_t era_dev_meta_size(uint64_t size, uint64_t block); /* bytes of metadata,
 struct era_token {
 	uint32_t era; /* all writes after the cut have this one or a later one */
 	char id[FMT_ID_SIZE], meta_uuid[LVM_UUID_SIZE];
+	uint64_t size; /* bytes: of the cut */
 	char lower[VOLUME_TOKEN_MAX];
 };
 
@@ -55,6 +56,7 @@ struct era {
 	struct volume v;
 	struct volume *lower; /* the volume below, of its own kind: it makes and holds the cuts */
 	struct era_dev dev;
+	char pvs[4096]; /* devices of the group: LVM is to open no others while ours is suspended */
 
 	/* the cut under way */
 	struct freeze freeze;

@@ -27,7 +27,7 @@ static int refuse_user(const struct dmdev *d, const char *name, const char *hint
 
 static bool is_fit(const struct lvm_lv *lv)
 {
-	static const char *const types[] = {"linear", "striped", "thin", "mirror"};
+	static const char *const types[] = {"linear", "striped", "thin"};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(types); i++)
 		if (!strcmp(lv->segtype, types[i]))

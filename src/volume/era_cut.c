@@ -53,10 +53,26 @@ int era_freeze(struct volume *v, struct err *e)
 	return freeze_begin(&t->freeze, e) < 0 ? -1 : t->lower->ops->freeze(t->lower, e);
 }
 
+/* LVM's command would wait for the lock that a thin volume of the group holds until the thaw. */
+static int check_lock(const struct era *t, struct err *e)
+{
+	int r = t->lower->ops == &plain_ops ? lvm_pinned(t->dev.vg, e) : 0;
+
+	if (r <= 0)
+		return r;
+	err_set(e, ERR_BUSY,
+		"%s is a thick volume, whose snapshot LVM makes, and LVM's lock of its group is "
+		"taken, by a thin volume in the same cut or by another command",
+		t->v.name);
+	return err_hint(e, "put thick and thin volumes of one group into two partnerships");
+}
+
 int era_snap(struct volume *v, struct err *e)
 {
 	struct era *t = era_of(v);
 
+	if (check_lock(t, e) < 0)
+		return -1;
 	return t->lower->ops->snap(t->lower, e);
 }
 
@@ -89,6 +105,7 @@ int era_proof(struct volume *v, char token[static VOLUME_TOKEN_MAX], struct err 
 		return err_set(e, ERR_FAILED,
 			       "dm-era has not begun a new era with the cut: it is at %" PRIu32,
 			       s.era);
+	k.size = v->size;
 	strcpy(k.id, t->dev.id);
 	strcpy(k.meta_uuid, t->dev.meta_uuid);
 	return era_token_print(&k, token, e);

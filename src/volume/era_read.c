@@ -66,7 +66,8 @@ static int check_super(const struct era *t, const struct era_super *s, const str
 		return -1;
 	if (!off)
 		err_set(e, ERR_FAILED, "discards pass the era device of %s", t->v.name);
-	else if (s->era < from->era || s->era < to->era || to->era < from->era)
+	else if (s->era < from->era || s->era < to->era || to->era < from->era ||
+		 to->size < from->size)
 		err_set(e, ERR_FAILED, "the era metadata of %s has gone back in time", t->v.name);
 	else if (s->block_sectors * 512ULL != t->v.block_size ||
 		 s->blocks < (t->v.size + t->v.block_size - 1) / t->v.block_size)
@@ -156,6 +157,7 @@ static int changes_once(struct era *t, const char *from, const char *to, struct 
 			struct err *e)
 {
 	_cleanup_(bset_freep) struct bset *found = bset_new();
+	uint64_t end = (t->v.size + t->v.block_size - 1) / t->v.block_size;
 	struct era_token a, b;
 	int r = check_token(t, from, &a, e);
 
@@ -163,6 +165,10 @@ static int changes_once(struct era *t, const char *from, const char *to, struct 
 		r = check_token(t, to, &b, e);
 	if (r == VOLUME_CHANGES_OK)
 		r = written(t, &a, &b, found, e);
+	/* what a thick volume has grown by holds old bytes of others */
+	if (r == VOLUME_CHANGES_OK && b.size > a.size &&
+	    bset_add(found, a.size / t->v.block_size, end - a.size / t->v.block_size) < 0)
+		return err_set(e, ERR_FAILED, "%s is too large", t->v.name);
 	if (r == VOLUME_CHANGES_OK)
 		r = cross_check(t, &a, &b, found, e);
 	if (r == VOLUME_CHANGES_OK)

@@ -12,6 +12,11 @@
 
 #define WAIT_MS (2 * CUT_LIMIT_MS) /* whoever holds the lock is gone after its watchdog's limit */
 
+static void mark_path(const char *uuid, char *out, size_t size)
+{
+	snprintf(out, size, "%s/frozen-%s", LVM_RUNDIR, uuid);
+}
+
 static int take(const char *uuid, const char *what, char *mark, size_t size, struct err *e)
 {
 	char path[sizeof(LVM_RUNDIR) + LVM_DM_UUID_SIZE + 8];
@@ -19,7 +24,7 @@ static int take(const char *uuid, const char *what, char *mark, size_t size, str
 	if (io_mkdirs(LVM_RUNDIR, 0700, e) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/lock-%s", LVM_RUNDIR, uuid);
-	snprintf(mark, size, "%s/frozen-%s", LVM_RUNDIR, uuid);
+	mark_path(uuid, mark, size);
 	return lock_take(path, what, WAIT_MS, e);
 }
 
@@ -84,6 +89,14 @@ void freeze_close(struct freeze *f)
 	closep(&f->control);
 	closep(&f->lock);
 	*f = (struct freeze)FREEZE_INIT;
+}
+
+int freeze_marked(const char *uuid)
+{
+	char mark[sizeof(LVM_RUNDIR) + LVM_DM_UUID_SIZE + 8];
+
+	mark_path(uuid, mark, sizeof(mark));
+	return access(mark, F_OK) == 0;
 }
 
 int freeze_mend(const char *uuid, struct err *e)

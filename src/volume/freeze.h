@@ -30,6 +30,8 @@ int freeze_begin(struct freeze *f, struct err *e);
 int freeze_end(struct freeze *f, struct err *e);
 void freeze_close(struct freeze *f); /* lets go of lock and mark; a frozen device keeps its mark */
 
+/* 1: such a mark is there, 0: not. */
+int freeze_marked(const char *uuid);
 /* Resumes a device that a killed srsync has left frozen. */
 int freeze_mend(const char *uuid, struct err *e);
 

@@ -11,7 +11,11 @@ libvolume_a_SOURCES = \
 	src/volume/era_cut.c src/volume/era_dev.c src/volume/era_read.c \
 	src/volume/freeze.c src/volume/freeze.h \
 	src/volume/lvm.c src/volume/lvm.h \
+	src/volume/plain.c src/volume/plain.h \
+	src/volume/plain_cut.c src/volume/plain_read.c \
+	src/volume/plain_slots.c \
 	src/volume/probe.c src/volume/probe.h \
+	src/volume/tags.c src/volume/tags.h \
 	src/volume/thin.c src/volume/thin.h \
 	src/volume/thin_cut.c src/volume/thin_read.c \
 	src/volume/thin_slots.c src/volume/thin_target.c \

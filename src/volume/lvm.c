@@ -20,7 +20,8 @@
 
 static const char fields[] = "vg_name,vg_uuid,lv_name,lv_uuid,segtype,lv_tags,lv_size,"
 			     "lv_skip_activation,pool_lv_uuid,origin_uuid,thin_id,transaction_id,"
-			     "chunk_size,zero";
+			     "chunk_size,zero,lv_role,lv_permissions,lv_merging,vg_free,"
+			     "vg_extent_size";
 
 /* LVM explains itself in lines; a person gets those that matter, in one. */
 static void one_line(const struct buf *b, char *out, size_t size)
@@ -97,22 +98,23 @@ static int text_of(const json_t *row, const char *key, char *out, size_t size, s
 	return 0;
 }
 
-/* An array in json_std. */
-static int tags_of(const json_t *row, struct lvm_lv *lv, struct err *e)
+/* A list: joined by commas, an array in json_std. */
+static int words_of(const json_t *row, const char *key, char *out, size_t size, struct err *e)
 {
-	const json_t *v = json_object_get(row, "lv_tags"), *tag;
+	const json_t *v = json_object_get(row, key), *word;
 	size_t i, n = 0;
 
 	if (!json_is_array(v))
-		return text_of(row, "lv_tags", lv->tags, sizeof(lv->tags), e);
-	json_array_foreach(v, i, tag)
+		return text_of(row, key, out, size, e);
+	out[0] = '\0';
+	json_array_foreach(v, i, word)
 	{
-		if (!json_is_string(tag))
-			return err_set(e, ERR_FAILED, "lvs: a tag is no string");
-		n += snprintf(lv->tags + n, sizeof(lv->tags) - n, "%s%s", n ? "," : "",
-			      json_string_value(tag));
-		if (n >= sizeof(lv->tags))
-			return err_set(e, ERR_FAILED, "lvs: %s has too many tags", lv->name);
+		if (!json_is_string(word))
+			return err_set(e, ERR_FAILED, "lvs: a word of %s is no string", key);
+		n += snprintf(out + n, size - n, "%s%s", n ? "," : "", json_string_value(word));
+		if (n >= size)
+			return err_set(e, ERR_FAILED, "lvs: %s is longer than %zu bytes", key,
+				       size - 1);
 	}
 	return 0;
 }
@@ -141,6 +143,18 @@ static int flag_of(const json_t *row, const char *key, bool *out, struct err *e)
 	if (*out || !strcmp(s, "0") || !strcmp(s, "") || !strcmp(s, "-1"))
 		return 0;
 	return err_set(e, ERR_FAILED, "lvs: %s is neither 0 nor 1", key);
+}
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; p; p = strchr(p, ',')) {
+		p += *p == ',';
+		if (!strncmp(p, word, n) && (p[n] == ',' || p[n] == '\0'))
+			return true;
+	}
+	return false;
 }
 
 static bool is_name(const char *s)
@@ -197,6 +211,23 @@ static int name_of(const json_t *row, struct lvm_lv *lv, struct err *e)
 	return 0;
 }
 
+/* What only thick volumes and their snapshots have. */
+static int parse_thick(const json_t *row, struct lvm_lv *lv, struct err *e)
+{
+	char role[LVM_ROLE_MAX], permissions[32];
+
+	if (words_of(row, "lv_role", role, sizeof(role), e) < 0 ||
+	    text_of(row, "lv_permissions", permissions, sizeof(permissions), e) < 0 ||
+	    flag_of(row, "lv_merging", &lv->merging, e) < 0 ||
+	    number_of(row, "vg_free", INT64_MAX, &lv->vg_free, e) < 0 ||
+	    number_of(row, "vg_extent_size", INT64_MAX, &lv->extent_size, e) < 0)
+		return -1;
+	lv->hidden = has_word(role, "private");
+	/* or "read-only-override": by a setting */
+	lv->read_only = !strncmp(permissions, "read-only", strlen("read-only"));
+	return 0;
+}
+
 static int parse_row(const json_t *row, struct lvm_lv *lv, struct err *e)
 {
 	if (name_of(row, lv, e) < 0 || uuid_of(row, "vg_uuid", false, lv->vg_uuid, e) < 0 ||
@@ -205,14 +236,17 @@ static int parse_row(const json_t *row, struct lvm_lv *lv, struct err *e)
 	    uuid_of(row, "origin_uuid", true, lv->origin_uuid, e) < 0)
 		return -1;
 	if (text_of(row, "segtype", lv->segtype, sizeof(lv->segtype), e) < 0 ||
-	    tags_of(row, lv, e) < 0 || number_of(row, "lv_size", INT64_MAX, &lv->size, e) < 0 ||
+	    words_of(row, "lv_tags", lv->tags, sizeof(lv->tags), e) < 0 ||
+	    number_of(row, "lv_size", INT64_MAX, &lv->size, e) < 0 ||
 	    number_of(row, "thin_id", (1u << 24) - 1, &lv->thin_id, e) < 0 ||
 	    number_of(row, "transaction_id", UINT64_MAX, &lv->transaction_id, e) < 0 ||
 	    number_of(row, "chunk_size", 1u << 30, &lv->chunk_size, e) < 0)
 		return -1;
 	if (flag_of(row, "lv_skip_activation", &lv->skip_activation, e) < 0)
 		return -1;
-	return flag_of(row, "zero", &lv->zero, e);
+	if (flag_of(row, "zero", &lv->zero, e) < 0)
+		return -1;
+	return parse_thick(row, lv, e);
 }
 
 void lvm_list_free(struct lvm_list *l)
@@ -294,14 +328,7 @@ const struct lvm_lv *lvm_by_uuid(const struct lvm_list *l, const char *uuid)
 
 bool lvm_has_tag(const struct lvm_lv *lv, const char *tag)
 {
-	size_t n = strlen(tag);
-
-	for (const char *p = lv->tags; p; p = strchr(p, ',')) {
-		p += *p == ',';
-		if (!strncmp(p, tag, n) && (p[n] == ',' || p[n] == '\0'))
-			return true;
-	}
-	return false;
+	return has_word(lv->tags, tag);
 }
 
 int lvm_split_name(const char *s, char vg[static LVM_NAME_MAX], char lv[static LVM_NAME_MAX],
@@ -331,6 +358,25 @@ void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM
 		if (*p != '-')
 			out[n++] = *p;
 	snprintf(out + n, LVM_DM_UUID_SIZE - n, "%s%.32s", *layer ? "-" : "", layer);
+}
+
+int lvm_devices(const char *vg, char *out, size_t size, struct err *e)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	const char *const argv[] = {"vgs", "--noheadings", "-o", "pv_name", vg, NULL};
+	size_t n = 0;
+
+	if (run(argv, &b, e) < 0)
+		return -1;
+	buf_put_u8(&b, '\0');
+	out[0] = '\0';
+	for (char *p = (char *)b.data, *word; (word = strsep(&p, " \n"));) {
+		if (word[0])
+			n += snprintf(out + n, size - n, "%s%s", n ? "," : "", word);
+		if (n >= size)
+			return err_set(e, ERR_FAILED, "the group %s has too many devices", vg);
+	}
+	return 0;
 }
 
 int lvm_setting(const char *name, char *out, size_t size, struct err *e)
@@ -407,4 +453,16 @@ int lvm_pin(const char *vg, unsigned wait_ms, struct err *e)
 	}
 	err_set(e, ERR_BUSY, "a command of LVM has been changing group %s for %u ms", vg, wait_ms);
 	return err_hint(e, "wait for it to end: fuser -v %s", path);
+}
+
+int lvm_pinned(const char *vg, struct err *e)
+{
+	char dir[256], path[512];
+	_cleanup_close_ int fd = -1;
+
+	if (locking_dir(dir, sizeof(dir), e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/V_%s", dir, vg);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
 }

@@ -15,6 +15,7 @@
 #define LVM_NAME_MAX     128   /* with the NUL; LVM allows 127 */
 #define LVM_UUID_SIZE    39    /* 6-4-4-4-4-4-6 characters, dashes, NUL */
 #define LVM_TAGS_MAX     1024  /* all tags of one volume, joined by commas */
+#define LVM_ROLE_MAX     128   /* the words of lv_role, joined by commas */
 #define LVM_LVS_MAX      65536 /* logical volumes in one group */
 #define LVM_DM_UUID_SIZE 129   /* of a device-mapper device */
 
@@ -31,8 +32,12 @@ struct lvm_lv {
 	uint64_t thin_id;                                          /* of a thin volume */
 	uint64_t transaction_id; /* of a thin pool: goes up with every volume made or removed in it
 				  */
-	uint64_t chunk_size;     /* of a thin pool; bytes */
+	uint64_t chunk_size;     /* of a thin pool or a classic snapshot; bytes */
 	bool zero;               /* of a thin pool: new chunks are zeroed before use */
+	bool hidden;             /* a part of another volume, or a pool */
+	bool read_only;
+	bool merging;                  /* a snapshot into its origin */
+	uint64_t vg_free, extent_size; /* of its group, bytes */
 };
 
 struct lvm_list {
@@ -65,6 +70,9 @@ void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM
 int lvm_run(const char *const *argv, struct err *e);
 #define lvm_do(e, ...) lvm_run((const char *const[]){__VA_ARGS__, NULL}, e)
 
+/* The devices of a group, joined by commas: for --devices. */
+int lvm_devices(const char *vg, char *out, size_t size, struct err *e);
+
 /* A setting as "lvmconfig --type full" prints it, without quotes. */
 int lvm_setting(const char *name, char *out, size_t size, struct err *e);
 
@@ -77,5 +85,9 @@ int lvm_lock(const char *vg, const char *what, struct err *e);
  * command of LVM suspends, resumes, creates or removes anything in the group. Close the descriptor
  * to let go. dir: the setting. ERR_BUSY after wait_ms. */
 int lvm_pin(const char *vg, unsigned wait_ms, struct err *e);
+
+/* 1: somebody holds that lock, be it another command or a pin of this process, so that a command
+ * that changes the group would wait. */
+int lvm_pinned(const char *vg, struct err *e);
 
 #endif

@@ -6,31 +6,15 @@
 #include "dmdev.h"
 #include "fault.h"
 #include "log.h"
+#include "tags.h"
 #include "thin.h"
 
-#define TAG_PARTNERSHIP "srsync.partnership="
-#define TAG_VOLUME      "srsync.volume=" /* of a slot: uuid of the volume it takes cuts of */
-#define ATTEMPTS        3
-#define TAG_REPLICA     "srsync.replica=" /* of a head at the target */
-
-struct tags {
-	char partnership[64], volume[64], replica[64];
-};
-
-static struct tags tags_of(const struct thin *t)
-{
-	struct tags s;
-
-	snprintf(s.partnership, sizeof(s.partnership), "%s%s", TAG_PARTNERSHIP, t->v.partnership);
-	snprintf(s.volume, sizeof(s.volume), "%s%.40s", TAG_VOLUME, t->v.uuid);
-	snprintf(s.replica, sizeof(s.replica), "%s%s", TAG_REPLICA, t->v.partnership);
-	return s;
-}
+#define ATTEMPTS 3
 
 static bool is_slot(const struct lvm_lv *lv, const struct tags *tags, const char *pool_uuid)
 {
-	return lvm_has_tag(lv, tags->partnership) && lvm_has_tag(lv, tags->volume) &&
-	       !strcmp(lv->segtype, "thin") && !strcmp(lv->pool_uuid, pool_uuid);
+	return tags_cut(lv, tags) && !strcmp(lv->segtype, "thin") &&
+	       !strcmp(lv->pool_uuid, pool_uuid);
 }
 
 /* Keeps what was known of a slot that is still there. */
@@ -38,7 +22,7 @@ static int load_slots(struct thin *t, const struct lvm_list *l, const char *pool
 		      struct err *e)
 {
 	_cleanup_free_ struct thin_slot *old = xmalloc(sizeof(t->slot));
-	struct tags tags = tags_of(t);
+	struct tags tags = tags_of(&t->v);
 	unsigned n = t->slots;
 
 	memcpy(old, t->slot, sizeof(t->slot));
@@ -82,12 +66,10 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 		     struct err *e)
 {
 	const struct lvm_lv *pool = lvm_by_uuid(l, head->pool_uuid);
-	struct tags tags = tags_of(t);
+	struct tags tags = tags_of(&t->v);
 
-	if (strstr(head->tags, TAG_VOLUME)) {
-		err_set(e, ERR_REFUSED, "%s is a cut slot of srsync", t->v.name);
-		return err_hint(e, "name the volume that it belongs to");
-	}
+	if (tags_refuse_cut(head, t->v.name, e) < 0)
+		return -1;
 	if (!pool || pool->chunk_size == 0 || pool->chunk_size % 512)
 		return err_set(e, ERR_FAILED, "LVM does not know the pool of %s", t->v.name);
 	strcpy(t->lv, head->name);
@@ -239,7 +221,7 @@ static int mend(struct thin *t, const char *const *tokens, unsigned n, struct er
 
 static int make_slot(struct thin *t, struct err *e)
 {
-	struct tags tags = tags_of(t);
+	struct tags tags = tags_of(&t->v);
 	char size[32], pool[2 * LVM_NAME_MAX + 2], name[LVM_NAME_MAX + 32];
 	_cleanup_lvm_list_ struct lvm_list l = {NULL, 0};
 	unsigned number = 0;
@@ -288,7 +270,7 @@ static int activate_pool(struct thin *t, struct err *e)
 /* At the target nobody activates the head but us; at the source it is like any other volume. */
 static int set_flags(struct thin *t, struct err *e)
 {
-	struct tags tags = tags_of(t);
+	struct tags tags = tags_of(&t->v);
 
 	if (t->v.role == VOLUME_TARGET) {
 		if (t->tagged_replica && t->skip_activation)
@@ -386,7 +368,7 @@ int thin_drop(struct volume *v, struct err *e)
 {
 	struct thin *t = thin_of(v);
 	_cleanup_close_ int lock = lvm_lock(t->vg, "remove cut slots", e);
-	struct tags tags = tags_of(t);
+	struct tags tags = tags_of(&t->v);
 	char name[2 * LVM_NAME_MAX + 2];
 
 	if (lock < 0 || freeze_mend(t->dm_uuid, e) < 0 || sweep(t, e) < 0 || thin_load(t, e) != 0)

@@ -4,7 +4,7 @@
 #include "volume.h"
 #include "volume_kinds.h"
 
-static const struct volume_ops *const kinds[] = {&era_ops, &thin_ops};
+static const struct volume_ops *const kinds[] = {&era_ops, &thin_ops, &plain_ops};
 
 static int check_names(const char *name, const char *partnership, struct err *e)
 {
@@ -54,6 +54,14 @@ void volume_free(struct volume *v)
 		return;
 	v->ops->close(v);
 	free(v);
+}
+
+int volume_may_join(const struct volume *v, unsigned volumes, struct err *e)
+{
+	if (volumes < 2 || !v->ops->alone)
+		return 0;
+	err_set(e, ERR_REFUSED, "%s %s", v->name, v->ops->alone);
+	return err_hint(e, "%s", v->ops->alone_remedy);
 }
 
 int volume_check_target(const char *name, bool overwrite, struct err *e)

@@ -4,8 +4,9 @@
  * A cut of a volume is known by its token: one line of text, made by the kind, that says what holds
  * the cut and proves that it still holds the same data. For a thin volume it is
  *   thin:LV_UUID:THIN_ID:CREATION_TIME:ROOT:MAPPED
- * of the slot (design note in thin.c). Tokens are stored in the bitmap log and in the state, and
- * compared only by the kind. A token whose data is gone or altered is "not held".
+ * of the slot (design note in thin.c), for a plain one plain:LV_UUID:ORIGIN_UUID:SIZE (plain.c).
+ * Tokens are stored in the bitmap log and in the state, and compared only by the kind. A token
+ * whose data is gone or altered is "not held".
  *
  * Life at the source:  open, prepare, [cut_group: allot, freeze, snap, thaw, proof], changes,
  *                      map + reader, release of the older cut.
@@ -40,6 +41,8 @@ struct volume {
 	uint32_t block_size;        /* bytes: granularity of changed-block sets */
 	uint32_t discard_unit; /* bytes: whole aligned units discarded read as zeros afterwards;
 				* 0: no discard is to be trusted. Set by open. */
+	uint32_t pause_us;     /* how long snap() has held writes, if the kind knows better than
+				* freeze to thaw; 0: it does not */
 };
 
 enum volume_extent { VOLUME_DATA, VOLUME_HOLE }; /* a hole reads as zeros and holds no space */
@@ -63,6 +66,9 @@ struct volume_health {
 struct volume_ops {
 	const char *kind;
 	size_t size; /* bytes of the struct that embeds struct volume */
+	/* NULL, or why its cuts cannot be at one instant with those of others, and the way out: a
+	 * sentence without its subject each. Its snap() may run commands. */
+	const char *alone, *alone_remedy;
 
 	/* Finds the volume by name. 1: it is there or may be, but not of this kind. */
 	int (*open)(struct volume *v, struct err *e);
@@ -140,6 +146,9 @@ struct volume *volume_open(const char *name, enum volume_role role, const char *
 			   struct err *e);
 void volume_free(struct volume *v);
 DEFINE_FREEP(volume_free, struct volume);
+
+/* ERR_REFUSED if it cannot be one of so many volumes that are cut together. */
+int volume_may_join(const struct volume *v, unsigned volumes, struct err *e);
 
 /* Checks what create must know before anything is written to a target (libblkid, mounts, holders).
  * ERR_REFUSED names what is there. */

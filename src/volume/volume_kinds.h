@@ -5,7 +5,7 @@
 
 #include "volume.h"
 
-extern const struct volume_ops era_ops, thin_ops;
+extern const struct volume_ops era_ops, thin_ops, plain_ops;
 
 /* As volume_open(), of this kind only: what its open() returns. For a kind that stands on another;
  * the words have been checked. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plain.h"
 #include "thin.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,12 +47,26 @@ static void check_token(const uint8_t *data, size_t size)
 	must(!strcmp(text, again));
 }
 
+static void check_plain_token(const uint8_t *data, size_t size)
+{
+	char text[VOLUME_TOKEN_MAX], again[VOLUME_TOKEN_MAX];
+	struct err e = ERR_INIT;
+	struct plain_token k;
+
+	snprintf(text, sizeof(text), "%.*s", size < 255 ? (int)size : 255, (const char *)data);
+	if (plain_token_parse(text, &k, &e) < 0)
+		return;
+	plain_token_print(&k, again);
+	must(!strcmp(text, again));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_lvm_list_ struct lvm_list l = {NULL, 0};
 	struct err e = ERR_INIT;
 
 	check_token(data, size);
+	check_plain_token(data, size);
 	must((lvm_parse(data, size, &l, &e) < 0) == (e.code != ERR_NONE));
 	for (size_t i = 0; i < l.n; i++)
 		check_lv(&l, &l.lv[i]);

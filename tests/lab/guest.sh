@@ -223,7 +223,7 @@ same()
 
 	for lv in "$1" "$2"; do
 		was+=("$(lab_active "$lv" && echo yes)")
-		lvchange -q -ay -K "$lv" || return 2
+		[ -n "${was[-1]}" ] || lvchange -q -ay -K "$lv" || return 2
 		size+=("$(blockdev --getsize64 "/dev/$lv")")
 	done
 	if [ -z "${3:-}" ] && [ "${size[0]}" != "${size[1]}" ]; then

@@ -13,15 +13,24 @@
 #define ROW(NAME, UUID, MORE)                                                                      \
 	"{\"vg_name\":\"vg\",\"vg_uuid\":\"" VG "\",\"lv_name\":\"" NAME "\",\"lv_uuid\":\"" UUID  \
 	"\"," MORE "}"
+#define THICK(ROLE, PERMISSIONS, MERGING, FREE)                                                    \
+	",\"lv_role\":" ROLE ",\"lv_permissions\":\"" PERMISSIONS "\",\"lv_merging\":" MERGING     \
+	",\"vg_free\":" FREE ",\"vg_extent_size\":\"4194304\""
+#define USUAL THICK("\"public\"", "writeable", "\"0\"", "\"8388608\"")
+#define SNAP_REST(ROLE, PERMISSIONS, MERGING, FREE)                                                \
+	"\"segtype\":\"linear\",\"lv_tags\":\"\",\"lv_size\":\"71303168\",\"zero\":\"-1\","        \
+	"\"lv_skip_activation\":\"0\",\"pool_lv_uuid\":\"\",\"origin_uuid\":\"" POOL "\","         \
+	"\"thin_id\":\"\",\"transaction_id\":\"\",\"chunk_size\":\"65536\"" THICK(                 \
+		ROLE, PERMISSIONS, MERGING, FREE)
 #define POOL_REST                                                                                  \
 	"\"segtype\":\"thin-pool\",\"lv_tags\":\"\",\"lv_size\":\"314572800\",\"zero\":\"1\","     \
 	"\"lv_skip_activation\":\"0\",\"pool_lv_uuid\":\"\",\"origin_uuid\":\"\","                 \
-	"\"thin_id\":\"\",\"transaction_id\":\"4\",\"chunk_size\":\"65536\""
+	"\"thin_id\":\"\",\"transaction_id\":\"4\",\"chunk_size\":\"65536\"" USUAL
 #define DATA_REST(TAGS, SIZE, SKIP, POOL_UUID, ID)                                                 \
 	"\"segtype\":\"thin\",\"lv_tags\":" TAGS ",\"lv_size\":" SIZE                              \
 	",\"lv_skip_activation\":" SKIP ",\"pool_lv_uuid\":" POOL_UUID                             \
 	",\"origin_uuid\":\"\",\"transaction_id\":\"\",\"thin_id\":" ID                            \
-	",\"chunk_size\":\"0\",\"zero\":\"-1\""
+	",\"chunk_size\":\"0\",\"zero\":\"-1\"" USUAL
 #define REPORT(ROWS) "{\"report\":[{\"lv\":[" ROWS "]}]}"
 #define GOOD         DATA_REST("\"a.b=1,c\"", "\"104857600\"", "\"1\"", "\"" POOL "\"", "\"7\"")
 
@@ -78,6 +87,32 @@ START_TEST(segments_are_one_volume)
 }
 END_TEST
 
+START_TEST(classic_snapshots)
+{
+	_cleanup_lvm_list_ struct lvm_list l = {NULL, 0};
+	struct err e = ERR_INIT;
+	const struct lvm_lv *a, *b;
+
+	ck_assert_int_eq(
+		parse(REPORT(ROW("a", DATA,
+				 SNAP_REST("\"public,snapshot,thicksnapshot\"", "read-only",
+					   "\"0\"", "\"8388608\"")) "," //
+			     ROW("[b]", VG,
+				 SNAP_REST("[\"private\",\"raid\"]", "writeable", "1", "0"))),
+		      &l, &e),
+		0);
+	ck_assert_uint_eq(l.n, 2);
+	a = &l.lv[0];
+	b = &l.lv[1];
+	ck_assert(a->read_only && !a->hidden && !a->merging);
+	ck_assert(!b->read_only && b->merging && b->hidden);
+	ck_assert_str_eq(a->origin_uuid, POOL);
+	ck_assert_uint_eq(a->chunk_size, 65536);
+	ck_assert_uint_eq(a->vg_free, 8388608);
+	ck_assert_uint_eq(a->extent_size, 4194304);
+}
+END_TEST
+
 START_TEST(nothing_off_is_believed)
 {
 	static const char *const bad[] = {
@@ -105,6 +140,11 @@ START_TEST(nothing_off_is_believed)
 		REPORT(ROW("data", DATA, DATA_REST("[7]", "\"1\"", "\"1\"", "\"\"", "\"7\""))),
 		REPORT(ROW("data", DATA, "\"segtype\":\"thin\"")),
 		REPORT(ROW("data", DATA, GOOD)) "x",
+		REPORT(ROW("data", DATA, SNAP_REST("7.5", "writeable", "\"0\"", "\"1\""))),
+		REPORT(ROW("data", DATA, SNAP_REST("[7]", "writeable", "\"0\"", "\"1\""))),
+		REPORT(ROW("data", DATA, SNAP_REST("\"\"", "writeable", "\"no\"", "\"1\""))),
+		REPORT(ROW("data", DATA, SNAP_REST("\"\"", "writeable", "\"0\"", "\"-4\""))),
+		REPORT(ROW("data", DATA, SNAP_REST("\"\"", "writeable", "\"0\"", "[]"))),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -153,6 +193,7 @@ int main(void)
 
 	tcase_add_test(t, both_dialects);
 	tcase_add_test(t, segments_are_one_volume);
+	tcase_add_test(t, classic_snapshots);
 	tcase_add_test(t, nothing_off_is_believed);
 	tcase_add_test(t, names);
 	suite_add_tcase(s, t);
