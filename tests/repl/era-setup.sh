@@ -7,7 +7,7 @@ dev=/dev/mapper/src-data-era
 era_site() # thin|thick SIZE BLOCK
 {
 	need_module dm-era
-	must "two hosts" make_site "$2" 250M
+	must "two hosts" make_site "$2" 160M
 	if [ "$1" = thick ]; then
 		lvremove -qq -y src/data src/pool
 		must "a thick volume" make_thick src data "$2"
