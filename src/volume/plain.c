@@ -124,11 +124,12 @@ static int look_at(struct plain *t, const struct plain_snap *s, struct volume_he
 static int plain_health(struct volume *v, struct volume_health *h, struct err *e)
 {
 	struct plain *t = plain_of(v);
+	struct err room = ERR_INIT;
 	uint64_t size;
 
 	*h = (struct volume_health){.meta_percent = -1, .threshold = 100};
-	if (plain_store_wanted(t, &size, e) < 0)
-		say(h, true, e->hint, "%.250s", e->text);
+	if (plain_store_wanted(t, &size, &room) < 0)
+		say(h, true, room.hint, "%.250s", room.text);
 	for (unsigned i = 0; i < t->snaps; i++)
 		if (look_at(t, &t->snap[i], h, e) < 0)
 			return -1;

@@ -2,7 +2,8 @@
 /* The cut of a plain volume: one lvcreate -s, which suspends the volume and resumes it.
  *
  * How long writes were held is seen by asking the kernel for the volume's state every millisecond:
- * from the last look before LVM had loaded a table or suspended it, to the first look after. */
+ * from the last look at which LVM had not made the new snapshot's devices, which it does right
+ * before it freezes, to the first look at the volume resumed. So it was not longer than that. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,21 +18,24 @@
 
 int plain_ready(struct volume *v, struct err *e)
 {
-	struct plain *t = plain_of(v);
-
-	if (plain_load(t, e) != 0 || plain_store_wanted(t, &t->store, e) < 0)
-		return -1;
-	strcpy(t->into, t->next);
+	(void)v;
+	(void)e;
 	return 0;
 }
 
-/* From here to done only one srsync works on the volume, and a mark says so. */
+/* From here to done only one srsync works on the volume, and a mark says so. LVM is asked under
+ * that lock, so that the name is free; no volume of another kind is allotted meanwhile, see alone.
+ */
 int plain_allot(struct volume *v, struct err *e)
 {
 	struct plain *t = plain_of(v);
 
 	t->failed = false;
-	return freeze_open(&t->freeze, t->dm_uuid, e);
+	if (freeze_open(&t->freeze, t->dm_uuid, e) < 0 || plain_load(t, e) != 0 ||
+	    plain_store_wanted(t, &t->store, e) < 0)
+		return -1;
+	strcpy(t->into, t->next);
+	return 0;
 }
 
 /* There is nothing that the watchdog could thaw: LVM's command does, whatever becomes of us. */
@@ -51,32 +55,41 @@ int plain_freeze(struct volume *v, struct err *e)
 }
 
 struct watch {
-	struct freeze *freeze;
+	int control;
+	struct dmcall volume, real; /* real: the device below the volume, once it has a snapshot */
 	atomic_bool stop;
-	uint64_t longest_us;
+	uint64_t us;
 };
+
+/* Of the device below: the table of the new snapshot holds it too, shortly before the suspend. */
+static int32_t holders(struct watch *w)
+{
+	return dmcall_run(w->control, &w->real) < 0 ? 0 : w->real.run.head.open_count;
+}
 
 static void *watch(void *arg)
 {
 	struct watch *w = arg;
-	uint64_t calm = fmt_mono_us(), since = 0;
+	uint64_t calm = fmt_mono_us(), since = 0, now;
+	int32_t first = holders(w);
+	bool seen = false, suspended, begun;
 
-	while (!atomic_load(&w->stop)) {
-		uint64_t before = fmt_mono_us();
-
-		if (dmcall_run(w->freeze->control, &w->freeze->status) < 0)
+	for (bool over = false; !over; usleep(LOOK_EVERY_US)) {
+		over = atomic_load(&w->stop); /* one look more: to the command's end at most */
+		now = fmt_mono_us();
+		if (dmcall_run(w->control, &w->volume) < 0)
 			break;
-		if (dmcall_is_suspended(&w->freeze->status) ||
-		    dmcall_is_loaded(&w->freeze->status)) {
-			since = since ? since : calm;
-		} else {
-			if (since && fmt_mono_us() - since > w->longest_us)
-				w->longest_us = fmt_mono_us() - since;
-			calm = before;
-			since = 0;
-		}
-		usleep(LOOK_EVERY_US);
+		suspended = dmcall_is_suspended(&w->volume);
+		begun = suspended || dmcall_is_loaded(&w->volume) || holders(w) != first;
+		seen |= suspended;
+		if (begun && !since)
+			since = calm;
+		if (!since)
+			calm = now;
+		else if (!suspended && (seen || over))
+			over = true;
 	}
+	w->us = since ? fmt_mono_us() - since : 0;
 	return NULL;
 }
 
@@ -94,15 +107,19 @@ static int create(struct plain *t, struct err *e)
 int plain_snap(struct volume *v, struct err *e)
 {
 	struct plain *t = plain_of(v);
-	struct watch w = {.freeze = &t->freeze};
+	struct watch w = {.control = t->freeze.control};
 	pthread_t thread;
-	bool watched = t->freeze.active && pthread_create(&thread, NULL, watch, &w) == 0;
-	int r = create(t, e);
+	bool watched;
+	int r;
 
+	dmcall_status(&w.volume, t->dm_uuid);
+	dmcall_status(&w.real, t->real_dm_uuid);
+	watched = t->freeze.active && pthread_create(&thread, NULL, watch, &w) == 0;
+	r = create(t, e);
 	atomic_store(&w.stop, true);
 	if (watched)
 		pthread_join(thread, NULL);
-	v->pause_us = w.longest_us > UINT32_MAX ? UINT32_MAX : (uint32_t)w.longest_us;
+	v->pause_us = w.us > UINT32_MAX ? UINT32_MAX : (uint32_t)w.us;
 	t->failed = r < 0;
 	return r;
 }

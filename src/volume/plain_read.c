@@ -20,7 +20,9 @@ static int is_sound(const struct plain_snap *s, char *why, size_t size, struct e
 	r = dmdev_snapshot(s->dm_uuid, &st, e);
 	if (r < 0)
 		return -1;
-	if (r == 1 || s->merging)
+	if (s->half)
+		snprintf(why, size, "its snapshot %s is no snapshot any more", s->name);
+	else if (r == 1 || s->merging)
 		snprintf(why, size, "its snapshot %s is being merged", s->name);
 	else if (!s->read_only || !d.read_only)
 		snprintf(why, size, "its snapshot %s was made writable", s->name);

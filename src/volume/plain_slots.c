@@ -73,13 +73,16 @@ static int load_snaps(struct plain *t, const struct lvm_list *l, struct err *e)
 		const struct lvm_lv *lv = &l->lv[i];
 		struct plain_snap *s = &t->snap[t->snaps];
 
-		if (!tags_cut(lv, &tags) || strcmp(lv->origin_uuid, t->v.uuid) || lv->pool_uuid[0])
+		if (!tags_cut(lv, &tags) || lv->pool_uuid[0] ||
+		    (lv->origin_uuid[0] && strcmp(lv->origin_uuid, t->v.uuid)))
 			continue;
 		if (t->snaps == PLAIN_SNAPS_MAX)
 			return err_set(e, ERR_FAILED, "%s has more than %d snapshots of ours",
 				       t->v.name, PLAIN_SNAPS_MAX);
-		*s = (struct plain_snap){
-			.store = lv->size, .read_only = lv->read_only, .merging = lv->merging};
+		*s = (struct plain_snap){.store = lv->size,
+					 .read_only = lv->read_only,
+					 .merging = lv->merging,
+					 .half = !lv->origin_uuid[0]};
 		strcpy(s->name, lv->name);
 		strcpy(s->uuid, lv->uuid);
 		lvm_dm_uuid(lv, "", s->dm_uuid);
@@ -142,6 +145,7 @@ int plain_load(struct plain *t, struct err *e)
 	snprintf(t->v.name, sizeof(t->v.name), "%s/%s", t->vg, t->lv);
 	strcpy(t->v.uuid, lv->uuid);
 	lvm_dm_uuid(lv, "", t->dm_uuid);
+	lvm_dm_uuid(lv, "real", t->real_dm_uuid);
 	t->v.size = lv->size;
 	t->v.block_size = PLAIN_CHUNK;
 	t->v.discard_unit = 0;
@@ -169,7 +173,8 @@ int plain_refresh(struct plain *t, struct err *e)
 	if (r <= 0)
 		return r;
 	log_warn("%s was left frozen by a command of LVM that was killed: refreshed", t->v.name);
-	return lvm_do(e, "lvchange", "-q", "--refresh", t->v.name);
+	return lvm_do(e, "lvchange", "-q", "--refresh", t->v.name, t->devices ? "--devices" : NULL,
+		      t->devices);
 }
 
 static int mend(struct plain *t, struct err *e)
@@ -215,6 +220,22 @@ static bool is_named(const char *uuid, const char *const *tokens, unsigned n)
 	return false;
 }
 
+/* Half-made ones first: their devices hold the volume's, and LVM cannot remove another meanwhile.
+ */
+static int remove_garbage(struct plain *t, const char *const *tokens, unsigned n, bool half,
+			  struct err *e)
+{
+	for (unsigned i = 0; i < t->snaps;) {
+		struct plain_snap *s = &t->snap[i];
+
+		if ((half && !s->half) || is_named(s->uuid, tokens, n))
+			i++;
+		else if (plain_remove(t, s->uuid, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int plain_prepare(struct volume *v, const char *const *tokens, unsigned n, unsigned keep,
 		  struct err *e)
 {
@@ -224,13 +245,8 @@ int plain_prepare(struct volume *v, const char *const *tokens, unsigned n, unsig
 	(void)keep; /* a snapshot is made when it is needed: nothing waits for a cut */
 	if (lock < 0 || mend(t, e) < 0 || plain_load(t, e) != 0 || activate(t, e) < 0)
 		return err_wrap(e, "prepare %s", v->name);
-	for (unsigned i = 0; i < t->snaps;) {
-		if (is_named(t->snap[i].uuid, tokens, n))
-			i++;
-		else if (plain_remove(t, t->snap[i].uuid, e) < 0)
-			return -1;
-	}
-	return 0;
+	return remove_garbage(t, tokens, n, true, e) < 0 ? -1
+							 : remove_garbage(t, tokens, n, false, e);
 }
 
 int plain_release(struct volume *v, const char *token, struct err *e)
