@@ -4,7 +4,8 @@
  * A cut of a volume is known by its token: one line of text, made by the kind, that says what holds
  * the cut and proves that it still holds the same data. For a thin volume it is
  *   thin:LV_UUID:THIN_ID:CREATION_TIME:ROOT:MAPPED
- * of the slot (design note in thin.c), for a plain one plain:LV_UUID:ORIGIN_UUID:SIZE (plain.c).
+ * of the slot (design note in thin.c), for a plain one plain:LV_UUID:ORIGIN_UUID:SIZE (plain.c),
+ * for one under dm-era the token of the cut below it and what proves the tracking (era.c).
  * Tokens are stored in the bitmap log and in the state, and compared only by the kind. A token
  * whose data is gone or altered is "not held".
  *
