@@ -11,6 +11,8 @@ libbitmap_a_SOURCES += \
 	bitmap/fiemap.c bitmap/fiemap.h
 libbitmap_a_SOURCES += \
 	bitmap/blockio.c bitmap/blockio.h \
+	bitmap/era_meta.c bitmap/era_meta.h \
+	bitmap/pdarray.c bitmap/pdarray.h \
 	bitmap/pdtree.c bitmap/pdtree.h \
 	bitmap/snapcow.c bitmap/snapcow.h \
 	bitmap/thin_cursor.c bitmap/thin_cursor.h \

@@ -115,3 +115,48 @@ int pdtree_lookup(struct blockio *io, uint64_t root, uint64_t key, unsigned valu
 	}
 	return err_set(e, ERR_FAILED, "the tree at metadata block %" PRIu64 " is too deep", root);
 }
+
+struct walk {
+	struct blockio *io;
+	uint64_t root;
+	unsigned value_size;
+	pdtree_fn *fn;
+	void *arg;
+};
+
+/* Every node has keys of its own and is never empty below the root, so a tree that lies cannot make
+ * this longer than its range of keys. */
+static int walk_node(const struct walk *w, const struct pdnode_want *want, int depth, struct err *e)
+{
+	_cleanup_free_ uint8_t *data = blockio_alloc(1);
+	struct pdnode n;
+	int r = 0;
+
+	if (depth == PDTREE_DEPTH)
+		return err_set(e, ERR_FAILED, "the tree at metadata block %" PRIu64 " is too deep",
+			       w->root);
+	if (blockio_read_one(w->io, want->block, data, e) < 0 || pdnode_load(&n, data, want, e) < 0)
+		return -1;
+	for (unsigned i = 0; i < n.nr && r == 0; i++) {
+		struct pdnode_want child = {.value_size = w->value_size};
+
+		if (n.leaf) {
+			r = w->fn(w->arg, pdnode_key(&n, i), pdnode_value(&n, i), e);
+			continue;
+		}
+		child.block = pdnode_u64(&n, i);
+		child.first = pdnode_key(&n, i);
+		child.end = i + 1 < n.nr ? pdnode_key(&n, i + 1) : want->end;
+		r = walk_node(w, &child, depth + 1, e);
+	}
+	return r;
+}
+
+int pdtree_walk(struct blockio *io, uint64_t root, unsigned value_size, pdtree_fn *fn, void *arg,
+		struct err *e)
+{
+	struct walk w = {io, root, value_size, fn, arg};
+	struct pdnode_want want = {root, 0, PDTREE_KEY_END, value_size, true};
+
+	return walk_node(&w, &want, 0, e);
+}

@@ -21,7 +21,9 @@
 /* What is XORed into the checksum tells the kinds of blocks apart. */
 enum pd_kind {
 	PD_THIN_SUPER = 160774,
+	PD_ERA_SUPER = 146538381,
 	PD_BTREE = 121107,
+	PD_ARRAY = 595846735, /* of which the block number is elsewhere: pdarray.c */
 };
 
 #define PDNODE_HEADER 32
@@ -72,5 +74,11 @@ static inline uint64_t pdnode_u64(const struct pdnode *n, unsigned i)
 /* 1 and value_size bytes of value; 0 if the tree does not have the key; -1 with e. */
 int pdtree_lookup(struct blockio *io, uint64_t root, uint64_t key, unsigned value_size,
 		  uint8_t *value, struct err *e);
+
+/* Every entry of a tree in ascending order of keys; value: value_size bytes, valid in the call
+ * only. Non-zero from fn ends the walk and becomes its result; fn fills e if that is -1. */
+typedef int pdtree_fn(void *arg, uint64_t key, const uint8_t *value, struct err *e);
+int pdtree_walk(struct blockio *io, uint64_t root, unsigned value_size, pdtree_fn *fn, void *arg,
+		struct err *e);
 
 #endif

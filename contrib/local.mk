@@ -1,5 +1,6 @@
 # systemd units: the program's place is filled in at build time
 UNITS = \
+	contrib/systemd/srsync-era.service \
 	contrib/systemd/srsync.service \
 	contrib/systemd/srsync@.service \
 	contrib/systemd/srsync-sync@.service
@@ -11,6 +12,7 @@ CLEANFILES = $(UNITS)
 $(UNITS): Makefile
 	$(AM_V_GEN)$(MKDIR_P) contrib/systemd && \
 	$(SED) 's|[@]bindir[@]|$(bindir)|' '$(srcdir)/$@.in' >'$@.tmp' && mv '$@.tmp' '$@'
+contrib/systemd/srsync-era.service: contrib/systemd/srsync-era.service.in
 contrib/systemd/srsync.service: contrib/systemd/srsync.service.in
 contrib/systemd/srsync@.service: contrib/systemd/srsync@.service.in
 contrib/systemd/srsync-sync@.service: contrib/systemd/srsync-sync@.service.in

@@ -65,6 +65,18 @@ TESTS += tests/fuzz/fuzz-bset.sh tests/fuzz/fuzz-bitlog.sh
 EXTRA_DIST += tests/fuzz/fuzz-bset.sh tests/fuzz/corpus/bset \
 	tests/fuzz/fuzz-bitlog.sh tests/fuzz/corpus/bitlog
 
+ERA_IMAGE = tests/unit/era_image.c tests/unit/era_image.h tests/unit/thin_node.c \
+	tests/unit/thin_node.h tests/unit/thin_image.h
+check_PROGRAMS += unit-era fuzz-era
+unit_era_SOURCES = tests/unit/unit-era.c $(ERA_IMAGE)
+unit_era_CPPFLAGS = $(unit_thin_CPPFLAGS)
+unit_era_LDADD = $(unit_thin_LDADD)
+fuzz_era_SOURCES = tests/fuzz/fuzz-era.c tests/fuzz/replay.c $(ERA_IMAGE)
+fuzz_era_CPPFLAGS = $(fuzz_thin_CPPFLAGS)
+fuzz_era_LDADD = $(BITMAP_LIBS)
+TESTS += unit-era tests/fuzz/fuzz-era.sh
+EXTRA_DIST += tests/fuzz/fuzz-era.sh tests/fuzz/corpus/era
+
 SNAPCOW_IMAGE = tests/unit/snapcow_image.c tests/unit/snapcow_image.h
 check_PROGRAMS += unit-snapcow fuzz-snapcow
 unit_snapcow_SOURCES = tests/unit/unit-snapcow.c $(SNAPCOW_IMAGE)

@@ -36,6 +36,10 @@ REPL_LAB = \
 	tests/repl/crash-target.lab \
 	tests/repl/damaged.lab \
 	tests/repl/doubt.lab \
+	tests/repl/era-doubt.lab \
+	tests/repl/era-power.lab \
+	tests/repl/era-thick.lab \
+	tests/repl/era.lab \
 	tests/repl/external.lab \
 	tests/repl/file-group.lab \
 	tests/repl/file-refuse.lab \
@@ -66,7 +70,7 @@ REPL_LAB = \
 	tests/repl/verify-run.lab \
 	tests/repl/verify.lab
 TESTS += $(REPL_LAB)
-EXTRA_DIST += $(REPL_LAB) tests/repl/group.sh tests/repl/redo.sh tests/repl/setup.sh
+EXTRA_DIST += $(REPL_LAB) tests/repl/era-setup.sh tests/repl/group.sh tests/repl/redo.sh tests/repl/setup.sh
 check_PROGRAMS += unit-spool
 unit_spool_SOURCES = tests/unit/unit-spool.c
 unit_spool_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)
@@ -166,3 +170,6 @@ fuzz_hashes_LDADD = $(REPL_LIBS)
 TESTS += tests/fuzz/fuzz-hashes.sh tests/fuzz/fuzz-compared.sh
 EXTRA_DIST += tests/fuzz/fuzz-hashes.sh tests/fuzz/corpus/hashes \
 	tests/fuzz/fuzz-compared.sh tests/fuzz/corpus/compared
+ERA_LAB = tests/lab/era-attach.lab tests/lab/era-kill.lab
+TESTS += $(ERA_LAB)
+EXTRA_DIST += $(ERA_LAB)

@@ -45,6 +45,8 @@ unit_raw_LDADD = $(VOLUME_LIBS) $(CHECK_LIBS)
 TESTS += unit-raw
 
 VOLUME_TESTS = \
+	tests/lab/era-kill.lab \
+	tests/lab/era-attach.lab \
 	tests/lab/volume-chain.lab \
 	tests/lab/volume-cut.lab \
 	tests/lab/volume-foreign.lab \
@@ -56,3 +58,9 @@ VOLUME_TESTS = \
 	tests/lab/volume-watchdog.lab
 TESTS += $(VOLUME_TESTS)
 EXTRA_DIST += $(VOLUME_TESTS) tests/lab/volume-lib.sh
+
+check_PROGRAMS += unit-era-dev
+unit_era_dev_SOURCES = tests/unit/unit-era-dev.c
+unit_era_dev_CPPFLAGS = $(unit_lvm_CPPFLAGS)
+unit_era_dev_LDADD = $(unit_lvm_LDADD)
+TESTS += unit-era-dev

@@ -23,6 +23,8 @@ const struct ui_entry ui_commands[] = {
 	{"pause", cmd_pause, "NAME", "ship nothing until resume", false},
 	{"resume", cmd_resume, "NAME", "ship again", false},
 	{"remove", cmd_remove, "NAME [--local]", "end a partnership; the volumes stay", false},
+	{"era", cmd_era, "attach VG/LV [--block SIZE] | detach VG/LV | list | start [VG/LV ...]",
+	 "track the writes to a volume with dm-era", false},
 	{"changes", cmd_changes,
 	 "--metadata FILE --from ID --to ID [--size BYTES] [--metadata-snapshot] [--json] "
 	 "[--stats]",

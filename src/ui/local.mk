@@ -8,6 +8,7 @@ libui_a_SOURCES = \
 	src/ui/cmd_changes.c \
 	src/ui/cmd_create.c \
 	src/ui/cmd_cuts.c \
+	src/ui/cmd_era.c \
 	src/ui/cmd_grant.c \
 	src/ui/cmd_id.c \
 	src/ui/cmd_pause.c \

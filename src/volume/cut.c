@@ -12,7 +12,7 @@
 
 #define ATTEMPTS 3 /* somebody else may be at the volumes at this very moment */
 
-_Static_assert(WATCHDOG_DEVICES_MAX >= CUT_VOLUMES_MAX, "one device a volume");
+_Static_assert(WATCHDOG_DEVICES_MAX >= 2 * CUT_VOLUMES_MAX, "two devices a volume");
 
 struct cutting {
 	struct volume *const *v;

@@ -240,21 +240,39 @@ int dmdev_resume(const char *uuid, struct err *e)
 	return t && run_with_udev(t, 0) ? 0 : failed(t, "resume", uuid, e);
 }
 
-static int create(const char *name, const char *uuid, const struct dmdev_table *table, dev_t *dev,
-		  struct err *e)
+static int create(const char *name, const char *uuid, const struct dmdev_table *table, bool private,
+		  dev_t *dev, struct err *e)
 {
 	_cleanup_task_ struct dm_task *t = task(DM_DEVICE_CREATE, uuid);
+	uint16_t hidden = DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG |
+			  DM_UDEV_DISABLE_OTHER_RULES_FLAG;
 	struct dm_info info;
 
-	if (!t || !dm_task_set_name(t, name) || !dm_task_set_ro(t) ||
+	if (!t || !dm_task_set_name(t, name) || (private && !dm_task_set_ro(t)) ||
 	    !dm_task_add_target(t, 0, table->sectors, table->type, table->params) ||
-	    !run_with_udev(t, DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG |
-				      DM_UDEV_DISABLE_DISK_RULES_FLAG |
-				      DM_UDEV_DISABLE_OTHER_RULES_FLAG) ||
-	    !dm_task_get_info(t, &info))
+	    !run_with_udev(t, private ? hidden : 0) || !dm_task_get_info(t, &info))
 		return failed(t, "create", uuid, e);
 	*dev = makedev(info.major, info.minor);
 	return 0;
+}
+
+int dmdev_create(const char *name, const char *uuid, const struct dmdev_table *t, struct err *e)
+{
+	TAKE_TURN();
+	dev_t made;
+
+	return create(name, uuid, t, false, &made, e);
+}
+
+int dmdev_load(const char *uuid, const struct dmdev_table *table, struct err *e)
+{
+	TAKE_TURN();
+	_cleanup_task_ struct dm_task *t = task(DM_DEVICE_RELOAD, uuid);
+
+	if (t && dm_task_add_target(t, 0, table->sectors, table->type, table->params) &&
+	    dm_task_run(t))
+		return 0;
+	return failed(t, "load a table into", uuid, e);
 }
 
 static int remove_uuid(const char *uuid, bool deferred, struct err *e)
@@ -266,6 +284,13 @@ static int remove_uuid(const char *uuid, bool deferred, struct err *e)
 	return failed(t, "remove", uuid, e);
 }
 
+int dmdev_remove(const char *uuid, struct err *e)
+{
+	TAKE_TURN();
+
+	return remove_uuid(uuid, false, e);
+}
+
 int dmdev_open_private(const char *name, const char *uuid, const struct dmdev_table *t,
 		       struct err *e)
 {
@@ -275,7 +300,7 @@ int dmdev_open_private(const char *name, const char *uuid, const struct dmdev_ta
 	dev_t made = 0;
 	char path[32];
 
-	if (create(name, uuid, t, &made, e) < 0)
+	if (create(name, uuid, t, true, &made, e) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "/dev/dm-%u", minor(made));
 	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);

@@ -54,6 +54,12 @@ int dmdev_snapshot(const char *uuid, struct dmdev_snapshot *out, struct err *e);
 int dmdev_message(const char *uuid, const char *text, struct err *e); /* errno tells the cause */
 int dmdev_resume(const char *uuid, struct err *e);
 
+/* A device that all may use; removed again by dmdev_remove(), which fails while it is open. */
+int dmdev_create(const char *name, const char *uuid, const struct dmdev_table *t, struct err *e);
+int dmdev_remove(const char *uuid, struct err *e);
+/* The table that the next resume puts in place. */
+int dmdev_load(const char *uuid, const struct dmdev_table *t, struct err *e);
+
 /* An active device opened O_RDONLY | O_DIRECT: the descriptor. While it is open nobody can give its
  * number to another device, so what was opened is what has the uuid. */
 int dmdev_open(const char *uuid, struct err *e);

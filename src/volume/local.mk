@@ -9,6 +9,9 @@ libvolume_a_SOURCES = \
 	src/volume/file.c src/volume/file.h \
 	src/volume/file_cut.c src/volume/file_read.c src/volume/file_save.c \
 	src/volume/file_slots.c src/volume/file_target.c \
+	src/volume/era.c src/volume/era.h \
+	src/volume/era_admin.c src/volume/era_admin.h \
+	src/volume/era_cut.c src/volume/era_dev.c src/volume/era_read.c \
 	src/volume/freeze.c src/volume/freeze.h \
 	src/volume/fsfreeze.c src/volume/fsfreeze.h \
 	src/volume/lvm.c src/volume/lvm.h \

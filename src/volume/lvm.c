@@ -380,6 +380,25 @@ void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM
 	snprintf(out + n, LVM_DM_UUID_SIZE - n, "%s%.32s", *layer ? "-" : "", layer);
 }
 
+int lvm_devices(const char *vg, char *out, size_t size, struct err *e)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	const char *const argv[] = {"vgs", "--noheadings", "-o", "pv_name", vg, NULL};
+	size_t n = 0;
+
+	if (run(argv, &b, e) < 0)
+		return -1;
+	buf_put_u8(&b, '\0');
+	out[0] = '\0';
+	for (char *p = (char *)b.data, *word; (word = strsep(&p, " \n"));) {
+		if (word[0])
+			n += snprintf(out + n, size - n, "%s%s", n ? "," : "", word);
+		if (n >= size)
+			return err_set(e, ERR_FAILED, "the group %s has too many devices", vg);
+	}
+	return 0;
+}
+
 int lvm_setting(const char *name, char *out, size_t size, struct err *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
@@ -454,4 +473,16 @@ int lvm_pin(const char *vg, unsigned wait_ms, struct err *e)
 	}
 	err_set(e, ERR_BUSY, "a command of LVM has been changing group %s for %u ms", vg, wait_ms);
 	return err_hint(e, "wait for it to end: fuser -v %s", path);
+}
+
+int lvm_pinned(const char *vg, struct err *e)
+{
+	char dir[256], path[512];
+	_cleanup_close_ int fd = -1;
+
+	if (locking_dir(dir, sizeof(dir), e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/V_%s", dir, vg);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
 }

@@ -48,7 +48,8 @@ struct lvm_list {
 void lvm_list_free(struct lvm_list *l);
 #define _cleanup_lvm_list_ _cleanup_(lvm_list_free)
 
-/* All volumes of a group, hidden ones too. *out need not be initialised before. */
+/* All volumes of a group (NULL: of all groups), hidden ones too. *out need not be initialised
+ * before. */
 int lvm_list(const char *vg, struct lvm_list *out, struct err *e);
 /* What lvs --reportformat json or json_std printed. Trusts nothing. */
 int lvm_parse(const void *text, size_t n, struct lvm_list *out, struct err *e);
@@ -72,6 +73,9 @@ void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM
 int lvm_run(const char *const *argv, struct err *e);
 #define lvm_do(e, ...) lvm_run((const char *const[]){__VA_ARGS__, NULL}, e)
 
+/* The devices of a group, joined by commas: for --devices. */
+int lvm_devices(const char *vg, char *out, size_t size, struct err *e);
+
 /* A setting as "lvmconfig --type full" prints it, without quotes. */
 int lvm_setting(const char *name, char *out, size_t size, struct err *e);
 
@@ -84,5 +88,9 @@ int lvm_lock(const char *vg, const char *what, struct err *e);
  * command of LVM suspends, resumes, creates or removes anything in the group. Close the descriptor
  * to let go. dir: the setting. ERR_BUSY after wait_ms. */
 int lvm_pin(const char *vg, unsigned wait_ms, struct err *e);
+
+/* 1: somebody holds that lock, be it another command or a pin of this process, so that a command
+ * that changes the group would wait. */
+int lvm_pinned(const char *vg, struct err *e);
 
 #endif

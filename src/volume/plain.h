@@ -26,6 +26,8 @@ struct plain {
 	struct volume v;
 	char vg[LVM_NAME_MAX], lv[LVM_NAME_MAX];
 	char dm_uuid[LVM_DM_UUID_SIZE], real_dm_uuid[LVM_DM_UUID_SIZE];
+	const char *devices; /* all that LVM may open when it makes a snapshot; NULL: as it is set
+			      * up. For a kind above that has suspended devices. Borrowed. */
 	char next[LVM_NAME_MAX + 32]; /* a name that was free when LVM was asked */
 	uint64_t vg_free, extent;     /* bytes; when LVM was asked */
 	unsigned snaps;

@@ -101,7 +101,7 @@ static int create(struct plain *t, struct err *e)
 	snprintf(size, sizeof(size), "%" PRIu64 "b", t->store);
 	return lvm_do(e, "lvcreate", "-q", "-y", "-s", "-pr", "-c", PLAIN_CHUNK_LVM, "-L", size,
 		      "-n", t->into, "--addtag", tags.partnership, "--addtag", tags.volume,
-		      t->v.name);
+		      t->v.name, t->devices ? "--devices" : NULL, t->devices);
 }
 
 int plain_snap(struct volume *v, struct err *e)

@@ -55,10 +55,13 @@ int plain_held(struct volume *v, const char *token, char *name, char *why, size_
 	struct plain *t = plain_of(v);
 	const struct plain_snap *s;
 	struct plain_token k;
+	struct err foreign;
 	int r;
 
-	if (plain_token_parse(token, &k, e) < 0)
-		return -1;
+	if (plain_token_parse(token, &k, &foreign) < 0) {
+		snprintf(why, why ? size : 0, "it was made when the volume was of another kind");
+		return 0;
+	}
 	s = plain_find(t, k.uuid);
 	r = is_held(t, &k, s, why, why ? size : 0, e);
 	if (r == 1 && name &&

@@ -173,7 +173,8 @@ int plain_refresh(struct plain *t, struct err *e)
 	if (r <= 0)
 		return r;
 	log_warn("%s was left frozen by a command of LVM that was killed: refreshed", t->v.name);
-	return lvm_do(e, "lvchange", "-q", "--refresh", t->v.name);
+	return lvm_do(e, "lvchange", "-q", "--refresh", t->v.name, t->devices ? "--devices" : NULL,
+		      t->devices);
 }
 
 static int mend(struct plain *t, struct err *e)
@@ -252,9 +253,11 @@ int plain_release(struct volume *v, const char *token, struct err *e)
 {
 	struct plain *t = plain_of(v);
 	struct plain_token k;
+	struct err foreign;
 
-	if (plain_token_parse(token, &k, e) < 0)
-		return -1;
+	if (plain_token_parse(token, &k, &foreign) < 0)
+		return 0; /* of another kind: prepare, which does not know it, removes what is left
+			   */
 	if (!plain_find(t, k.uuid))
 		return 0; /* removed with lvremove: its space is back already */
 	return plain_remove(t, k.uuid, e);

@@ -40,10 +40,13 @@ int thin_held(struct volume *v, const char *token, char *name, char *why, size_t
 	const struct thin_slot *s;
 	struct thin_token k;
 	struct thin_dev dev;
+	struct err foreign;
 	int r;
 
-	if (thin_token_parse(token, &k, e) < 0)
-		return -1;
+	if (thin_token_parse(token, &k, &foreign) < 0) {
+		snprintf(why, why ? size : 0, "it was made when the volume was of another kind");
+		return 0;
+	}
 	s = thin_token_slot(t, &k);
 	r = is_held(t, &k, s, &dev, why, why ? size : 0, e);
 	if (r == 1 && name &&

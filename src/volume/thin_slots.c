@@ -375,9 +375,10 @@ int thin_release(struct volume *v, const char *token, struct err *e)
 	struct thin_token k;
 	struct thin_slot *s;
 	struct thin_dev now;
+	struct err foreign;
 
-	if (thin_token_parse(token, &k, e) < 0)
-		return -1;
+	if (thin_token_parse(token, &k, &foreign) < 0)
+		return 0; /* of another kind: prepare, which does not know it, empties its slot */
 	s = thin_token_slot(t, &k);
 	if (!s)
 		return 0; /* removed with lvremove: its space is back already */

@@ -4,7 +4,8 @@
 #include "volume.h"
 #include "volume_kinds.h"
 
-static const struct volume_ops *const kinds[] = {&file_ops, &thin_ops, &plain_ops, &raw_ops};
+static const struct volume_ops *const kinds[] = {&file_ops, &era_ops, &thin_ops, &plain_ops,
+						 &raw_ops};
 
 static int check_names(const char *name, const char *partnership, struct err *e)
 {
@@ -15,6 +16,24 @@ static int check_names(const char *name, const char *partnership, struct err *e)
 		       VOLUME_NAME_MAX - 1);
 }
 
+int volume_open_as(const struct volume_ops *ops, const char *name, enum volume_role role,
+		   const char *partnership, struct volume **out, struct err *e)
+{
+	struct volume *v = xcalloc(1, ops->size);
+	int r;
+
+	v->ops = ops;
+	v->role = role;
+	strcpy(v->name, name);
+	strcpy(v->partnership, partnership);
+	r = ops->open(v, e);
+	if (r == 0)
+		*out = v;
+	else
+		volume_free(v);
+	return r;
+}
+
 struct volume *volume_open(const char *name, enum volume_role role, const char *partnership,
 			   struct err *e)
 {
@@ -23,17 +42,11 @@ struct volume *volume_open(const char *name, enum volume_role role, const char *
 	if (check_names(name, partnership, e) < 0)
 		return NULL;
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
-		struct volume *v = xcalloc(1, kinds[i]->size);
-		int r;
+		struct volume *v = NULL;
+		int r = volume_open_as(kinds[i], name, role, partnership, &v, &why);
 
-		v->ops = kinds[i];
-		v->role = role;
-		strcpy(v->name, name);
-		strcpy(v->partnership, partnership);
-		r = v->ops->open(v, &why);
 		if (r == 0)
 			return v;
-		volume_free(v);
 		if (r < 0)
 			break;
 	}

@@ -5,7 +5,8 @@
  * the cut and proves that it still holds the same data. For a thin volume it is
  *   thin:LV_UUID:THIN_ID:CREATION_TIME:ROOT:MAPPED
  * of the slot (design note in thin.c), for a plain one plain:LV_UUID:ORIGIN_UUID:SIZE (plain.c),
- * for a file file:FILESYSTEM:INODE:GENERATION:SIZE:CTIME of its clone (file.c).
+ * for a file file:FILESYSTEM:INODE:GENERATION:SIZE:CTIME of its clone (file.c), for one under
+ * dm-era the token of the cut below it and what proves the tracking (era.c).
  * Tokens are stored in the bitmap log and in the state, and compared only by the kind. A token
  * whose data is gone or altered is "not held".
  *

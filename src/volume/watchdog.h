@@ -16,7 +16,7 @@
 
 #include "err.h"
 
-#define WATCHDOG_DEVICES_MAX 64
+#define WATCHDOG_DEVICES_MAX 128 /* an era device and what is below it, for every volume */
 
 struct watchdog;
 

@@ -31,7 +31,7 @@ uint64_t tn_get64(const uint8_t *p)
 }
 
 /* CRC32C without inversion at the end, by a table: the reader uses a library. */
-static uint32_t crc32c(const uint8_t *p, size_t n)
+uint32_t tn_crc32c(const uint8_t *p, size_t n)
 {
 	static uint32_t table[256];
 	uint32_t crc = 0xffffffff;
@@ -51,7 +51,7 @@ static uint32_t crc32c(const uint8_t *p, size_t n)
 void ti_seal(uint8_t *block, uint64_t where, uint32_t kind)
 {
 	tn_put64(block + 8, where);
-	tn_put32(block, crc32c(block + 4, TI_BLOCK - 4) ^ kind);
+	tn_put32(block, tn_crc32c(block + 4, TI_BLOCK - 4) ^ kind);
 }
 
 uint8_t *tn_at(const struct thin_image *t, uint64_t b)

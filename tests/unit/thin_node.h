@@ -7,6 +7,7 @@
 
 enum { INTERNAL = 1, LEAF = 2, HEADER = 32 };
 
+uint32_t tn_crc32c(const uint8_t *p, size_t n);
 void tn_put32(uint8_t *p, uint32_t v);
 void tn_put64(uint8_t *p, uint64_t v);
 uint32_t tn_get32(const uint8_t *p);
