@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -19,6 +20,10 @@
  * -1. */
 static int is_alone(int fd, struct err *e)
 {
+	/* whoever opens it at this very moment makes the kernel send us a signal: one that is
+	 * ignored, not SIGIO, which would end us */
+	if (fcntl(fd, F_SETSIG, SIGURG) < 0)
+		return err_sys(e, "prepare for a lease");
 	if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
 		return fcntl(fd, F_SETLEASE, F_UNLCK) < 0 ? err_sys(e, "give the lease back") : 1;
 	return errno == EAGAIN ? 0 : err_sys(e, "ask for a lease (is the file yours?)");

@@ -8,7 +8,7 @@
  *   it: looks at every device once, "ready"; then until stop: our end closes, or limit_ms after the
  *       arming have passed -> resume all.
  *
- * If both are killed at once, freeze_mend() resumes the devices at the next start. */
+ * If both are killed at once, freeze_mend() and fsfreeze_mend() release them at the next start. */
 #ifndef WATCHDOG_H
 #define WATCHDOG_H
 
