@@ -53,6 +53,7 @@ REPL_LAB = \
 	tests/repl/grow.lab \
 	tests/repl/hooks.lab \
 	tests/repl/loss-target.lab \
+	tests/repl/matrix.lab \
 	tests/repl/plain-crash.lab \
 	tests/repl/plain-doubt.lab \
 	tests/repl/plain.lab \

@@ -109,6 +109,25 @@ static int check_unchanged(struct thin *t, const char *committed, struct err *e)
 			   "copy what is wanted first");
 }
 
+/* Chunks given back while the pool zeroed new ones would show old bytes beside the next write. */
+static int check_zeroing(struct thin *t, const char *committed, struct err *e)
+{
+	uint64_t chunks = (t->v.size + t->v.block_size - 1) / t->v.block_size;
+	struct thin_dev head = {.id = t->id};
+
+	if (!committed || t->zero)
+		return 0;
+	if (thin_find(t, &head, 1, e) < 0)
+		return -1;
+	if (head.mapped_blocks >= chunks)
+		return 0;
+	err_set(e, ERR_REFUSED,
+		"the pool %s/%s does not zero new chunks, and %s has unmapped ones: what was in "
+		"them before would show in the replica",
+		t->vg, t->pool, t->v.name);
+	return err_hint(e, "lvchange -Zy %s/%s", t->vg, t->pool);
+}
+
 /* Exclusive against mounts, device-mapper and others that ask; anyone else has a few seconds to go.
  */
 static int open_alone(struct thin *t, struct err *e)
@@ -148,7 +167,7 @@ int thin_hold(struct volume *v, const char *committed, bool may_differ, int *fd,
 		return -1;
 	t->held_fd = open_alone(t, e);
 	/* once it is ours alone, so that nobody can come in between */
-	if (t->held_fd >= 0 &&
+	if (t->held_fd >= 0 && check_zeroing(t, committed, e) == 0 &&
 	    (!committed || may_differ || check_unchanged(t, committed, e) == 0)) {
 		*fd = t->held_fd;
 		return 0;
