@@ -30,12 +30,18 @@ seconds() # COMMAND...: how long it takes, in $took; data is on the disk before 
 	took=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }')
 }
 
-host() # NAME COMMAND...
+# become NAME COMMAND...: in the background its id is srsync's own
+become()
 {
 	local name=$1
 
 	shift
-	SRSYNC_CONFDIR=$tmp/$name/etc SRSYNC_STATEDIR=$tmp/$name/var "$srsync" "$@"
+	exec env SRSYNC_CONFDIR="$tmp/$name/etc" SRSYNC_STATEDIR="$tmp/$name/var" "$srsync" "$@"
+}
+
+host()
+{
+	(become "$@")
 }
 
 fingerprint() # NAME
@@ -92,7 +98,7 @@ by_srsync() # keeps its figures in $memory
 {
 	local pid
 
-	host a sync web --json >"$tmp/json" &
+	become a sync web --json >"$tmp/json" &
 	pid=$!
 	while kill -0 $pid 2>/dev/null; do
 		memory="source $(cpu $pid) s of processor, $(peak $pid) MiB"
@@ -136,7 +142,7 @@ mount "$loop" "$tmp/fs" || fail "mount"
 cleanup_fn "umount $tmp/fs"
 head -c $size /dev/urandom >"$tmp/fs/a"
 tools
-host b serve --listen 127.0.0.1:$port 2>"$tmp/serve" &
+become b serve --listen 127.0.0.1:$port 2>"$tmp/serve" &
 serve=$!
 cleanup_fn "end $serve"
 answers $port
