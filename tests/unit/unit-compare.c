@@ -207,6 +207,7 @@ int main(void)
 	Suite *s = suite_create("compare");
 	TCase *t = tcase_create("compare");
 	SRunner *r;
+	int failed;
 
 	tcase_set_timeout(t, 0);
 	tcase_add_test(t, equal);
@@ -217,5 +218,7 @@ int main(void)
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
-	return srunner_ntests_failed(r) ? 1 : 0;
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
 }

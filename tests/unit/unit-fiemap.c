@@ -167,8 +167,9 @@ START_TEST(test_seek)
 		fiemap_seek(r, at, a.size);
 		while (n++ < 5 && fiemap_next(r, &run, &e) == 1) {
 			ck_assert(run.offset >= at && run.length > 0);
-			for (; at < run.offset; at++)
-				ck_assert(a.block[at / BS].kind == FIEMAP_HOLE || at % BS);
+			for (uint64_t i = (at + BS - 1) / BS; i * BS < run.offset; i++)
+				ck_assert(a.block[i].kind == FIEMAP_HOLE);
+			at = run.offset;
 			ck_assert(a.block[at / BS].kind == run.kind);
 			if (run.kind != FIEMAP_LOOSE)
 				ck_assert(run.place == a.block[at / BS].place * BS + at % BS);
@@ -245,7 +246,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(t, 120);
-	tcase_add_loop_test(t, test_clones, 0, 500);
+	tcase_add_loop_test(t, test_clones, 0, 100);
 	tcase_add_loop_test(t, test_seek, 0, 20);
 	tcase_add_loop_test(t, test_refused, 0, ARRAY_SIZE(bad));
 	tcase_add_test(t, test_no_progress);

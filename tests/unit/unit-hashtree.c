@@ -236,6 +236,7 @@ int main(void)
 	Suite *s = suite_create("hashtree");
 	TCase *t = tcase_create("hashtree");
 	SRunner *r;
+	int failed;
 
 	tcase_set_timeout(t, 0);
 	tcase_add_loop_test(t, every_tail, 0, ARRAY_SIZE(tails));
@@ -247,5 +248,7 @@ int main(void)
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
-	return srunner_ntests_failed(r) ? 1 : 0;
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
 }
