@@ -28,7 +28,6 @@
  * The volume has grown: the next cut, or era_dev_keep() before it, suspends the era device, loads
  * the new size, and resumes; when the metadata is too small for it, detach and attach. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "era.h"
@@ -138,20 +137,6 @@ static int era_prepare(struct volume *v, const char *const *tokens, unsigned n, 
 	return 0;
 }
 
-__attribute__((format(printf, 4, 5))) static void say(struct volume_health *h, bool refuse,
-						      const char *remedy, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (h->cause[0])
-		return;
-	h->cut_refused = refuse;
-	snprintf(h->remedy, sizeof(h->remedy), "%s", remedy);
-	va_start(ap, fmt);
-	vsnprintf(h->cause, sizeof(h->cause), fmt, ap);
-	va_end(ap);
-}
-
 static int era_health(struct volume *v, struct volume_health *h, struct err *e)
 {
 	struct era *t = era_of(v);
@@ -162,7 +147,8 @@ static int era_health(struct volume *v, struct volume_health *h, struct err *e)
 	if (t->lower->ops->health(t->lower, h, e) < 0 || dmdev_find(t->dev.dm, &dev, e) < 0)
 		return -1;
 	if (!dev.exists) {
-		say(h, true, "srsync era start", "the era device of %s is not there", v->name);
+		volume_health_say(h, true, "srsync era start", "the era device of %s is not there",
+				  v->name);
 		return 0;
 	}
 	if (era_dev_super(&t->dev, &s, e) < 0)
@@ -171,10 +157,11 @@ static int era_health(struct volume *v, struct volume_health *h, struct err *e)
 	if (percent > h->meta_percent)
 		h->meta_percent = percent;
 	if (percent > META_WARN)
-		say(h, percent > META_REFUSE,
-		    "srsync era detach, then attach with larger blocks: the next transfer ships "
-		    "all",
-		    "the era metadata of %s is %.1f %% full", v->name, percent);
+		volume_health_say(h, percent > META_REFUSE,
+				  "srsync era detach, then attach with larger blocks: the next "
+				  "transfer ships "
+				  "all",
+				  "the era metadata of %s is %.1f %% full", v->name, percent);
 	return 0;
 }
 

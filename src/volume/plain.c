@@ -29,7 +29,6 @@
  *  - the volume suspended by a command of LVM that was killed, with our mark of freeze.h that says
  * it was ours: refreshed by LVM, which loads what its metadata says and resumes. */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "plain.h"
@@ -75,20 +74,6 @@ static void plain_close(struct volume *v)
 	(void)v;
 }
 
-__attribute__((format(printf, 4, 5))) static void say(struct volume_health *h, bool refuse,
-						      const char *remedy, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (h->cause[0])
-		return;
-	h->cut_refused = refuse;
-	snprintf(h->remedy, sizeof(h->remedy), "%s", remedy);
-	va_start(ap, fmt);
-	vsnprintf(h->cause, sizeof(h->cause), fmt, ap);
-	va_end(ap);
-}
-
 /* One that is not active says nothing: prepare activates it. */
 static int look_at(struct plain *t, const struct plain_snap *s, struct volume_health *h,
 		   struct err *e)
@@ -109,15 +94,17 @@ static int look_at(struct plain *t, const struct plain_snap *s, struct volume_he
 		h->data_percent = st.percent;
 	snprintf(remedy, sizeof(remedy), "lvextend -L+SIZE %.100s/%.100s", t->vg, s->name);
 	if (st.invalid || st.overflow)
-		say(h, false, "make room in the group, so that the next one is larger",
-		    "the snapshot %.80s/%.80s overflowed: the next sync ships everything", t->vg,
-		    s->name);
+		volume_health_say(
+			h, false, "make room in the group, so that the next one is larger",
+			"the snapshot %.80s/%.80s overflowed: the next sync ships everything",
+			t->vg, s->name);
 	else if (st.percent >= FULL_PERCENT)
-		say(h, false, remedy,
-		    "the snapshot %.80s/%.80s is %.0f %% full: when it overflows, the next sync "
-		    "ships "
-		    "everything",
-		    t->vg, s->name, st.percent);
+		volume_health_say(h, false, remedy,
+				  "the snapshot %.80s/%.80s is %.0f %% full: when it overflows, "
+				  "the next sync "
+				  "ships "
+				  "everything",
+				  t->vg, s->name, st.percent);
 	return 0;
 }
 
@@ -129,7 +116,7 @@ static int plain_health(struct volume *v, struct volume_health *h, struct err *e
 
 	*h = (struct volume_health){.meta_percent = -1, .threshold = 100};
 	if (plain_store_wanted(t, &size, &room) < 0)
-		say(h, true, room.hint, "%.250s", room.text);
+		volume_health_say(h, true, room.hint, "%.250s", room.text);
 	for (unsigned i = 0; i < t->snaps; i++)
 		if (look_at(t, &t->snap[i], h, e) < 0)
 			return -1;

@@ -197,20 +197,6 @@ static void thin_close(struct volume *v)
 		thin_unhold(v, &e);
 }
 
-__attribute__((format(printf, 4, 5))) static void say(struct volume_health *h, bool refuse,
-						      const char *remedy, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (h->cause[0])
-		return;
-	h->cut_refused = refuse;
-	snprintf(h->remedy, sizeof(h->remedy), "%s", remedy);
-	va_start(ap, fmt);
-	vsnprintf(h->cause, sizeof(h->cause), fmt, ap);
-	va_end(ap);
-}
-
 /* The gravest first: only one is told. A cut itself takes little, but every chunk that is written
  * after it takes a new one, and a full pool stops the application. */
 static void judge(const struct thin *t, const struct dmdev_pool *p, struct volume_health *h)
@@ -220,38 +206,41 @@ static void judge(const struct thin *t, const struct dmdev_pool *p, struct volum
 	if (kept < (quarter < mib ? quarter : mib))
 		kept = quarter < mib ? quarter : mib;
 	if (p->failed || p->needs_check || p->read_only)
-		say(h, true, "deactivate the pool, run lvconvert --repair, then srsync verify",
-		    "the pool %s/%s %s", t->vg, t->pool,
-		    p->failed        ? "has failed"
-		    : p->needs_check ? "needs a check"
-				     : "is read-only");
+		volume_health_say(h, true,
+				  "deactivate the pool, run lvconvert --repair, then srsync verify",
+				  "the pool %s/%s %s", t->vg, t->pool,
+				  p->failed        ? "has failed"
+				  : p->needs_check ? "needs a check"
+						   : "is read-only");
 	if (p->no_space || h->data_percent > DATA_REFUSE_PERCENT)
-		say(h, true, "lvextend the pool, or remove what is not needed",
-		    "the pool %s/%s is full: "
-		    "%.1f %% of its data is used, no cut is made beyond %.0f %%",
-		    t->vg, t->pool, h->data_percent, DATA_REFUSE_PERCENT);
+		volume_health_say(h, true, "lvextend the pool, or remove what is not needed",
+				  "the pool %s/%s is full: "
+				  "%.1f %% of its data is used, no cut is made beyond %.0f %%",
+				  t->vg, t->pool, h->data_percent, DATA_REFUSE_PERCENT);
 	if (p->meta_total - p->meta_used < kept)
-		say(h, true, "lvextend --poolmetadatasize +100%FREE or less, of the pool",
-		    "the metadata of pool %s/%s is full: %.1f %% used", t->vg, t->pool,
-		    h->meta_percent);
+		volume_health_say(h, true,
+				  "lvextend --poolmetadatasize +100%FREE or less, of the pool",
+				  "the metadata of pool %s/%s is full: %.1f %% used", t->vg,
+				  t->pool, h->meta_percent);
 	if (h->snapshots >= SNAPSHOTS_REFUSE)
-		say(h, true, "move the volumes to a new pool",
-		    "pool %s/%s has taken %" PRIu64 " snapshots; the kernel allows %u in its life",
-		    t->vg, t->pool, h->snapshots, SNAPSHOTS_MAX);
+		volume_health_say(h, true, "move the volumes to a new pool",
+				  "pool %s/%s has taken %" PRIu64
+				  " snapshots; the kernel allows %u in its life",
+				  t->vg, t->pool, h->snapshots, SNAPSHOTS_MAX);
 	if (t->threshold < 100 && h->data_percent > t->threshold)
-		say(h, false, "lvextend the pool",
-		    "the pool %s/%s is beyond LVM's threshold of %.0f %%: LVM "
-		    "makes no new volumes in it",
-		    t->vg, t->pool, t->threshold);
+		volume_health_say(h, false, "lvextend the pool",
+				  "the pool %s/%s is beyond LVM's threshold of %.0f %%: LVM "
+				  "makes no new volumes in it",
+				  t->vg, t->pool, t->threshold);
 	if (h->snapshots >= SNAPSHOTS_WARN)
-		say(h, false, "plan to move the volumes to a new pool",
-		    "pool %s/%s has taken %" PRIu64 " of %u snapshots", t->vg, t->pool,
-		    h->snapshots, SNAPSHOTS_MAX);
+		volume_health_say(h, false, "plan to move the volumes to a new pool",
+				  "pool %s/%s has taken %" PRIu64 " of %u snapshots", t->vg,
+				  t->pool, h->snapshots, SNAPSHOTS_MAX);
 	if (!t->zero)
-		say(h, false, "lvchange -Zy the pool",
-		    "the pool %s/%s does not zero new chunks: the "
-		    "replica gets what other volumes left in them",
-		    t->vg, t->pool);
+		volume_health_say(h, false, "lvchange -Zy the pool",
+				  "the pool %s/%s does not zero new chunks: the "
+				  "replica gets what other volumes left in them",
+				  t->vg, t->pool);
 }
 
 static int load_threshold(struct thin *t, struct err *e)

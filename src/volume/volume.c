@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdarg.h>
 #include <string.h>
 
 #include "volume.h"
@@ -60,6 +61,20 @@ void volume_free(struct volume *v)
 		return;
 	v->ops->close(v);
 	free(v);
+}
+
+void volume_health_say(struct volume_health *h, bool refuse, const char *remedy, const char *fmt,
+		       ...)
+{
+	va_list ap;
+
+	if (h->cause[0])
+		return;
+	h->cut_refused = refuse;
+	snprintf(h->remedy, sizeof(h->remedy), "%s", remedy);
+	va_start(ap, fmt);
+	vsnprintf(h->cause, sizeof(h->cause), fmt, ap);
+	va_end(ap);
 }
 
 int volume_may_join(const struct volume *v, unsigned volumes, struct err *e)

@@ -67,6 +67,10 @@ struct volume_health {
 	char remedy[256];
 };
 
+/* For health(): the first cause that is said stays; say the gravest first. */
+__attribute__((format(printf, 4, 5))) void
+volume_health_say(struct volume_health *h, bool refuse, const char *remedy, const char *fmt, ...);
+
 struct volume_ops {
 	const char *kind;
 	size_t size; /* bytes of the struct that embeds struct volume */
