@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #ifdef HAVE_SYSTEMD
 #define SD_JOURNAL_SUPPRESS_LOCATION
@@ -24,10 +27,23 @@ void log_set_partnership(const char *name)
 	partnership = name;
 }
 
+#ifdef HAVE_SYSTEMD
+/* A command that serve runs inherits the variable, but not the stream: systemd.exec(5). */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+#endif
+
 static int to_journal(enum log_level level, const char *text)
 {
 #ifdef HAVE_SYSTEMD
-	if (!getenv("JOURNAL_STREAM"))
+	if (!stderr_is_journal())
 		return 0;
 	return sd_journal_send("MESSAGE=%s", text, "PRIORITY=%d", (int)level,
 			       "SRSYNC_PARTNERSHIP=%s", partnership ? partnership : "", NULL) == 0;

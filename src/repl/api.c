@@ -269,6 +269,22 @@ static bool may_manage(const struct api *a, const char *fingerprint)
 	return peer && peer->role == PEER_MANAGE;
 }
 
+#define TO_DO "\n  to do: "
+
+/* The error is what a command says last, its remedy in a line behind it (log_err). */
+static int said(char *words, int code, struct err *e)
+{
+	char *text = words, *hint, *next;
+
+	while ((next = strstr(text, "\nsrsync: ")) != NULL)
+		text = next + 1;
+	hint = strstr(text, TO_DO);
+	err_set(e, code <= ERR_BUSY ? code : ERR_FAILED, "%.*s", (int)strcspn(text, "\n"), text);
+	if (hint)
+		err_hint(e, "%.*s", (int)strcspn(hint + strlen(TO_DO), "\n"), hint + strlen(TO_DO));
+	return -1;
+}
+
 /* Runs this very program, so that the work and its words are the same as from the command line. */
 static int run_command(const struct api *a, const char *command, const char *name, struct buf *out,
 		       struct err *e)
@@ -292,8 +308,7 @@ static int run_command(const struct api *a, const char *command, const char *nam
 	if (r == 0 || r == -1)
 		return r;
 	buf_put_u8(&words, 0);
-	return err_set(e, r <= ERR_BUSY ? r : ERR_FAILED, "%.*s",
-		       (int)strcspn((char *)words.data, "\n"), (char *)words.data);
+	return said((char *)words.data, r, e);
 }
 
 static void drive(const struct server_request *rq, struct server_reply *rp)
