@@ -18,10 +18,12 @@ struct peer {
 	uint8_t *image[2];
 	bool in_order;
 	unsigned delay_us;
-	uint64_t fail_at; /* number of the segment that is refused */
+	unsigned together; /* nobody leaves before so many are in */
+	uint64_t fail_at;  /* number of the segment that is refused */
 	atomic_bool *cancel;
 
 	pthread_mutex_t mutex;
+	pthread_cond_t entered;
 	bool busy[PIPELINE_WORKERS_MAX];
 	uint64_t got, highest, at_once, at_once_max;
 	uint8_t seen[4096];
@@ -39,12 +41,21 @@ static void enter(struct peer *w, unsigned worker, uint64_t number)
 	w->got++;
 	w->at_once++;
 	w->at_once_max = w->at_once > w->at_once_max ? w->at_once : w->at_once_max;
+	pthread_cond_broadcast(&w->entered);
 	pthread_mutex_unlock(&w->mutex);
 }
 
+/* The wait is long: a busy machine may take its time, only too few at once may not. */
 static void leave(struct peer *w, unsigned worker)
 {
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 60;
 	pthread_mutex_lock(&w->mutex);
+	while (w->at_once_max < w->together)
+		if (pthread_cond_timedwait(&w->entered, &w->mutex, &until) != 0)
+			break;
 	w->busy[worker] = false;
 	w->at_once--;
 	pthread_mutex_unlock(&w->mutex);
@@ -83,7 +94,7 @@ static int put(void *arg, unsigned worker, uint64_t number, const struct buf *fr
 	store(w, s);
 	usleep(w->delay_us);
 	leave(w, worker);
-	if (w->cancel && w->got == 5)
+	if (w->cancel && w->got >= 5)
 		*w->cancel = true;
 	return number == w->fail_at ? err_set(e, ERR_PEER, "no more, please") : 0;
 }
@@ -95,6 +106,7 @@ static struct peer *peer_new(const struct manifest *m)
 	w->m = m;
 	w->fail_at = UINT64_MAX;
 	pthread_mutex_init(&w->mutex, NULL);
+	pthread_cond_init(&w->entered, NULL);
 	return w;
 }
 
@@ -214,7 +226,7 @@ END_TEST
 
 START_TEST(puts_in_parallel)
 {
-	x.w->delay_us = 20000;
+	x.w->together = PIPELINE_WORKERS;
 	ck_assert_int_eq(pipeline_run(&x.p, &x.g, &x.e), 0);
 	ck_assert_uint_eq(x.w->at_once_max, PIPELINE_WORKERS);
 }
@@ -223,6 +235,7 @@ END_TEST
 START_TEST(ends_at_a_refusal)
 {
 	x.p.sink.in_order = x.w->in_order = _i;
+	x.w->delay_us = 50000; /* so that the refusal is known before the next ones */
 	x.w->fail_at = 6;
 	ck_assert_int_eq(pipeline_run(&x.p, &x.g, &x.e), -1);
 	ck_assert_str_eq(x.e.text, "no more, please");
