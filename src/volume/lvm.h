@@ -51,6 +51,10 @@ void lvm_list_free(struct lvm_list *l);
 /* All volumes of a group (NULL: of all groups), hidden ones too. *out need not be initialised
  * before. */
 int lvm_list(const char *vg, struct lvm_list *out, struct err *e);
+/* Between these two this thread asks lvs once for a group, however often lvm_list() is called: for
+ * those who look at it together, and change nothing meanwhile. They do not nest. */
+void lvm_look_begin(void);
+void lvm_look_end(void);
 /* What lvs --reportformat json or json_std printed. Trusts nothing. */
 int lvm_parse(const void *text, size_t n, struct lvm_list *out, struct err *e);
 /* NULL if there is none. */

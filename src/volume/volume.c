@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "lvm.h"
 #include "volume.h"
 #include "volume_kinds.h"
 
@@ -39,20 +40,18 @@ struct volume *volume_open(const char *name, enum volume_role role, const char *
 			   struct err *e)
 {
 	struct err why = ERR_INIT; /* why the last one tried is not the one */
+	struct volume *v = NULL;
+	int r = 1;
 
 	if (check_names(name, partnership, e) < 0)
 		return NULL;
-	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
-		struct volume *v = NULL;
-		int r = volume_open_as(kinds[i], name, role, partnership, &v, &why);
-
-		if (r == 0)
-			return v;
-		if (r < 0)
-			break;
-	}
-	*e = why;
-	return NULL;
+	lvm_look_begin();
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds) && r == 1; i++)
+		r = volume_open_as(kinds[i], name, role, partnership, &v, &why);
+	lvm_look_end();
+	if (!v)
+		*e = why;
+	return v;
 }
 
 void volume_free(struct volume *v)
