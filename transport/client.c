@@ -172,13 +172,18 @@ static void global_init(void)
 	curl_global_init(CURL_GLOBAL_NOTHING);
 }
 
+void client_set_stall(struct client *c, unsigned stall_ms)
+{
+	c->stall_ms = stall_ms ? stall_ms : 60000;
+}
+
 struct client *client_new(const struct client_peer *peer, const struct identity *id, struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	_cleanup_(client_freep) struct client *c = xcalloc(1, sizeof(*c));
 
 	c->cancel_fd = c->fd = c->door.listener = c->door.guest = -1;
-	c->stall_ms = peer->stall_ms ? peer->stall_ms : 60000;
+	client_set_stall(c, peer->stall_ms);
 	if (client_target(&c->target, peer, e) < 0)
 		return NULL;
 	c->keys = tls_keys_new(id, e);

@@ -31,6 +31,8 @@ DEFINE_FREEP(client_free, struct client);
 #define CLIENT_REPLY_MAX (16u << 20)
 int client_call(struct client *c, const char *method, const char *path, const void *body,
 		size_t len, struct buf *reply, struct err *e);
+/* The patience with the calls from now on: stall_ms of struct client_peer. */
+void client_set_stall(struct client *c, unsigned stall_ms);
 /* From any thread: ends a running call as soon as possible; it and all later ones fail with
  * ERR_FAILED "cancelled". */
 void client_cancel(struct client *c);

@@ -176,18 +176,18 @@ static int put(void *arg, unsigned worker, uint64_t number, const struct buf *se
 }
 
 static int send_segments(struct ship *sh, const struct sync_options *o, const struct identity *id,
-			 const struct bset *done, struct err *e)
+			 struct client *c, const struct bset *done, struct err *e)
 {
-	struct wire w = {.sh = sh, .mutex = PTHREAD_MUTEX_INITIALIZER};
+	struct wire w = {.sh = sh, .mutex = PTHREAD_MUTEX_INITIALIZER, .client = {c}};
 	struct pipeline_sink sink = {.put = put, .arg = &w};
 	int r = 0;
 
-	for (unsigned i = 0; i < SHIP_STREAMS && r == 0; i++)
+	for (unsigned i = 1; i < SHIP_STREAMS && r == 0; i++)
 		if (!(w.client[i] = remote_connect(sh->s->p, id, SHIP_SEGMENT_MS, e)))
 			r = -1;
 	if (r == 0)
 		r = ship_run(sh, o, &sink, SHIP_STREAMS, done, e);
-	for (unsigned i = 0; i < SHIP_STREAMS; i++)
+	for (unsigned i = 1; i < SHIP_STREAMS; i++)
 		client_free(w.client[i]);
 	return r;
 }
@@ -213,19 +213,19 @@ static struct remote_replica *commit(struct ship *sh, struct client *c, struct e
 }
 
 struct remote_replica *ship_to_peer(struct ship *sh, const struct sync_options *o,
-				    const struct identity *id, struct err *e)
+				    const struct identity *id, struct client *c, struct err *e)
 {
-	_cleanup_(client_freep) struct client *c = remote_connect(sh->s->p, id, SHIP_ANSWER_MS, e);
 	_cleanup_(remote_replica_freep) struct remote_replica *r = NULL;
 	_cleanup_buf_ struct buf frame = BUF_INIT;
 
-	if (!c || manifest_encode(sh->m, &frame, e) < 0 ||
+	client_set_stall(c, SHIP_ANSWER_MS);
+	if (manifest_encode(sh->m, &frame, e) < 0 ||
 	    !(r = remote_begin(c, sh->m->partnership, sh->m->seq, &frame, e)))
 		return NULL;
 	fault("ship.begun");
 	if (committed(r, sh->m))
 		return TAKE(r);
-	if (send_segments(sh, o, id, r->received, e) < 0)
+	if (send_segments(sh, o, id, c, r->received, e) < 0)
 		return NULL;
 	fault("ship.sent");
 	return commit(sh, c, e);

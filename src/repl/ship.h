@@ -39,8 +39,9 @@ int ship_run(struct ship *sh, const struct sync_options *o, const struct pipelin
 	     unsigned workers, const struct bset *done, struct err *e);
 
 /* To the peer, resuming what it holds of this very cut; returns when it has committed, with what it
- * holds then. NULL with e filled. */
+ * holds then. NULL with e filled. c: a connection to it; more are made as the segments need them.
+ */
 struct remote_replica *ship_to_peer(struct ship *sh, const struct sync_options *o,
-				    const struct identity *id, struct err *e);
+				    const struct identity *id, struct client *c, struct err *e);
 
 #endif

@@ -203,7 +203,7 @@ static int ship(struct attempt *a, bool resume, struct sync_result *out, struct 
 	if (!sh || mark_shipping(s, sh->m->seq, e) < 0)
 		return -1;
 	out->partial = true;
-	after = ship_to_peer(sh, a->options, a->id, e);
+	after = ship_to_peer(sh, a->options, a->id, a->client, e);
 	if (!after)
 		return -1;
 	fault("sync.committed");
