@@ -10,8 +10,8 @@
 #include "state.h"
 #include "target.h"
 
-#define LOCK_MS      5000
-#define EXTENT_SLACK (4u << 20) /* bytes: LVM's usual extent */
+#define LOCK_MS   5000
+#define SIZE_STEP (4u << 20) /* bytes: LVM's usual extent */
 
 json_t *target_request_json(const struct target_request *r)
 {
@@ -133,6 +133,7 @@ static int check_one(struct target_request *r, unsigned i, struct err *e)
 {
 	char *name = r->volume[i].target;
 	_cleanup_(volume_freep) struct volume *v = NULL;
+	uint64_t step;
 
 	if (volume_check_target(name, r->overwrite, e) < 0)
 		return -1;
@@ -141,7 +142,8 @@ static int check_one(struct target_request *r, unsigned i, struct err *e)
 		return -1;
 	strcpy(name, v->name);
 	/* LVM rounds sizes up to its extents; a difference below one is no difference */
-	if (v->fixed_size || v->size < r->volume[i].size + EXTENT_SLACK)
+	step = v->size_step > SIZE_STEP ? v->size_step : SIZE_STEP;
+	if (v->fixed_size || v->size < r->volume[i].size + step)
 		return 0;
 	err_set(e, ERR_REFUSED, "sizes differ: %s has %llu bytes, its source %s only %llu", name,
 		(unsigned long long)v->size, r->volume[i].source,

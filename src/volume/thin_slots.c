@@ -96,6 +96,7 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 	t->skip_activation = head->skip_activation;
 	t->tagged_replica = lvm_has_tag(head, tags.replica);
 	t->v.size = head->size;
+	t->v.size_step = head->extent_size;
 	t->v.block_size = (uint32_t)pool->chunk_size;
 	/* without zeroing, a later write to a part of a discarded chunk would show old bytes */
 	t->v.discard_unit = pool->zero ? t->v.block_size : 0;
