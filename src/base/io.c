@@ -190,7 +190,7 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 int io_remove_tree(const char *path, struct err *e)
 {
-	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT)
-		return err_sys(e, "remove %s", path);
-	return 0;
+	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "remove %s", path);
+	return io_sync_dir_of(path, e);
 }

@@ -31,6 +31,6 @@ int io_replace(const char *path, const void *p, size_t n, mode_t mode, struct er
 int io_sync_dir_of(const char *path, struct err *e);
 
 int io_mkdirs(const char *path, mode_t mode, struct err *e); /* as mkdir -p */
-int io_remove_tree(const char *path, struct err *e);         /* a missing path is fine */
+int io_remove_tree(const char *path, struct err *e); /* and flushes; a missing path is fine */
 
 #endif
