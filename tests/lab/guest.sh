@@ -163,8 +163,11 @@ lvm_devices()
 			external_device_info_source = "none"
 			global_filter = [ $filter"r|.*|" ]
 		}
-		activation { udev_sync = $udev udev_rules = $udev monitoring = 0 }
-		backup { archive = 0 }
+		activation {
+			udev_sync = $udev udev_rules = $udev monitoring = 0
+			reserved_memory = 64 reserved_stack = 16 # every page costs a guest time
+		}
+		backup { backup = 0 archive = 0 }
 	END
 }
 
@@ -219,32 +222,29 @@ lab_active()
 # An inactive one, also one with the skip flag, is activated for the time. An absolute path: a file.
 same()
 {
-	local lv size=() was=() path=() status
+	local lv size=() path=() asleep=() status
 
 	for lv in "$1" "$2"; do
+		[ -f "$lv" ] || [ -e "/dev/$lv" ] || asleep+=("$lv")
+	done
+	[ ${#asleep[@]} = 0 ] || lvchange -q -ay -K "${asleep[@]}" || return 2
+	for lv in "$1" "$2"; do
 		if [ -f "$lv" ]; then
-			was+=(file)
-			size+=("$(stat -c %s "$lv")")
-			path+=("$lv")
-			continue
+			path+=("$lv") size+=("$(stat -c %s "$lv")")
+			sync "$lv"
+			dd if="$lv" iflag=nocache count=0 status=none # drops its pages
+		else
+			path+=("/dev/$lv") size+=("$(blockdev --getsize64 --flushbufs "/dev/$lv")")
 		fi
-		was+=("$(lab_active "$lv" && echo yes)")
-		[ -n "${was[-1]}" ] || lvchange -q -ay -K "$lv" || return 2
-		size+=("$(blockdev --getsize64 "/dev/$lv")")
-		path+=("/dev/$lv")
 	done
 	if [ -z "${3:-}" ] && [ "${size[0]}" != "${size[1]}" ]; then
 		echo "sizes differ: $1 ${size[0]}, $2 ${size[1]}"
 		status=1
 	else
-		# a read error on both sides must not look like equal ends
-		cmp -n "${3:-${size[0]}}" \
-			<(dd if="${path[0]}" bs=1M iflag=direct status=none || echo "no more of 1st") \
-			<(dd if="${path[1]}" bs=1M iflag=direct status=none || echo "no more of 2nd")
+		cmp -n "${3:-${size[0]}}" "${path[0]}" "${path[1]}"
 		status=$?
 	fi
-	[ -n "${was[0]}" ] || lvchange -q -an "$1"
-	[ -n "${was[1]}" ] || lvchange -q -an "$2"
+	[ ${#asleep[@]} = 0 ] || lvchange -q -an "${asleep[@]}"
 	return "$status"
 }
 

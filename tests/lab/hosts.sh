@@ -82,9 +82,8 @@ become()
 
 	shift
 	# The mount namespace stays the common one: a volume that srsync mounts is seen by the test.
-	exec nsenter "--net=/run/netns/$(lab_ns "$h")" "--uts=${lab_uts[$h]}" -- env \
-		SRSYNC_CONFDIR="$LAB_STATE/$h/etc" SRSYNC_STATEDIR="$LAB_STATE/$h/var" \
-		LVM_SYSTEM_DIR="$LAB_RUN/$h/lvm" "$@"
+	export SRSYNC_CONFDIR=$LAB_STATE/$h/etc SRSYNC_STATEDIR=$LAB_STATE/$h/var LVM_SYSTEM_DIR=$LAB_RUN/$h/lvm
+	exec nsenter "--net=/run/netns/lab$h${LAB_NSTAG:-}" "--uts=${lab_uts[$h]}" -- "$@"
 }
 
 on()

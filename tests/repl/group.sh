@@ -23,20 +23,33 @@ both() # VG/NAME SIZE: a volume of that name on both hosts: src2/a and dst2/a
 	make_volume "$vg" "${1#*/}" "$2" && make_volume "dst${vg#src}" "${1#*/}" "$2"
 }
 
+here_in() # JSON
+{
+	[[ $1 =~ .*\"here\":\[([^]]*) ]] && tr -d '"' <<<"${BASH_REMATCH[1]//,/ }"
+}
+
 here()
 {
-	host "$1" cuts "${2:-web}" --json | sed -n 's/.*"here":\[\([^]]*\)\].*/\1/p' | tr -d '"' | tr ',' ' '
+	here_in "$(host "$1" cuts "${2:-web}" --json)"
 }
 
 all_equal()
 {
-	local a b i
+	local ja jb a b i asleep=() status=0
 
-	read -ra a <<<"$(here A "$@")" && read -ra b <<<"$(here B "$@")"
-	[ "$(newest A "$@")" = "$(newest B "$@")" ] && [ ${#a[@]} -gt 1 ] && [ ${#a[@]} = ${#b[@]} ] || return 1
-	for i in "${!a[@]}"; do
-		same "${a[i]}" "${b[i]}" || return 1
+	ja=$(host A cuts "${1:-web}" --json) jb=$(host B cuts "${1:-web}" --json)
+	[ -n "$(newest_in "$ja")" ] && [ "$(newest_in "$ja")" = "$(newest_in "$jb")" ] || return 1
+	read -ra a <<<"$(here_in "$ja")" && read -ra b <<<"$(here_in "$jb")"
+	[ ${#a[@]} -gt 1 ] && [ ${#a[@]} = ${#b[@]} ] || return 1
+	for i in "${a[@]}" "${b[@]}"; do
+		[ -f "$i" ] || [ -e "/dev/$i" ] || asleep+=("$i")
 	done
+	[ ${#asleep[@]} = 0 ] || lvchange -q -ay -K "${asleep[@]}" || return 1
+	for i in "${!a[@]}"; do
+		same "${a[i]}" "${b[i]}" || status=1
+	done
+	[ ${#asleep[@]} = 0 ] || lvchange -q -an "${asleep[@]}"
+	return $status
 }
 
 not_suspended()

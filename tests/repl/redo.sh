@@ -8,7 +8,7 @@
 
 newest_of()
 {
-	host "$1" cuts "$2" --json | sed -n 's/.*"generation":"\([0-9a-f]*\)","seq":\([0-9]*\).*/\1 \2/p'
+	newest_in "$(host "$1" cuts "$2" --json)"
 }
 
 sum_of() # LV|DEVICE MIB
@@ -22,19 +22,26 @@ sum_of() # LV|DEVICE MIB
 	esac
 }
 
+sums_in() # JSON MIB
+{
+	local list name
+
+	[[ $1 =~ .*\"here\":\[([^]]*) ]] && IFS=, read -ra list <<<"${BASH_REMATCH[1]//\"/}"
+	for name in "${list[@]}"; do
+		sum_of "$name" "$2"
+	done
+}
+
 sums()
 {
-	local name
-
-	for name in $(host "$1" cuts "$2" --json | grep -o '"here":\[[^]]*\]' | tail -n 1 | sed 's/^"here"://' | tr -d '[]"' | tr , ' '); do
-		sum_of "$name" "$3"
-	done
+	sums_in "$(host "$1" cuts "$2" --json)" "$3"
 }
 
 redo_equal()
 {
-	local a b
+	local a b sum
 
-	a=$(sums A "$1" "$2") b=$(sums B "$1" "$2")
-	[ -n "$a" ] && [ "$a" = "$b" ] && [ "$(newest_of A "$1")" = "$(newest_of B "$1")" ]
+	a=$(host A cuts "$1" --json) b=$(host B cuts "$1" --json)
+	sum=$(sums_in "$a" "$2")
+	[ -n "$sum" ] && [ "$sum" = "$(sums_in "$b" "$2")" ] && [ "$(newest_in "$a")" = "$(newest_in "$b")" ]
 }
