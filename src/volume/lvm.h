@@ -80,8 +80,9 @@ int lvm_run(const char *const *argv, struct err *e);
 /* The devices of a group, joined by commas: for --devices. */
 int lvm_devices(const char *vg, char *out, size_t size, struct err *e);
 
-/* A setting as "lvmconfig --type full" prints it, without quotes. */
-int lvm_setting(const char *name, char *out, size_t size, struct err *e);
+/* Where LVM extends a pool by itself, as lvmconfig tells it, asked at most once a minute; 100: it
+ * does not. */
+int lvm_autoextend_threshold(double *percent, struct err *e);
 
 /* Our own lock of a group, for what must not interleave with another srsync: look, then create.
  * The open descriptor that holds it. */

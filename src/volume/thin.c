@@ -243,20 +243,6 @@ static void judge(const struct thin *t, const struct dmdev_pool *p, struct volum
 				  t->vg, t->pool);
 }
 
-static int load_threshold(struct thin *t, struct err *e)
-{
-	char s[32], *end;
-
-	if (t->threshold > 0)
-		return 0;
-	if (lvm_setting("activation/thin_pool_autoextend_threshold", s, sizeof(s), e) < 0)
-		return -1;
-	t->threshold = strtod(s, &end);
-	if (*end || !(t->threshold > 0 && t->threshold <= 100))
-		t->threshold = 100;
-	return 0;
-}
-
 static int thin_health(struct volume *v, struct volume_health *h, struct err *e)
 {
 	struct thin *t = thin_of(v);
@@ -264,7 +250,8 @@ static int thin_health(struct volume *v, struct volume_health *h, struct err *e)
 	struct thin_super super;
 	struct dmdev_pool p;
 
-	if (!m || load_threshold(t, e) < 0 || dmdev_pool(t->pool_dm_uuid, false, &p, e) < 0)
+	if (!m || lvm_autoextend_threshold(&t->threshold, e) < 0 ||
+	    dmdev_pool(t->pool_dm_uuid, false, &p, e) < 0)
 		return -1;
 	*h = (struct volume_health){.threshold = DATA_REFUSE_PERCENT,
 				    .snapshots_max = SNAPSHOTS_MAX};

@@ -39,7 +39,7 @@ struct thin {
 	unsigned keep;        /* of the last prepare */
 	unsigned slots;
 	struct thin_slot slot[THIN_SLOTS_MAX];
-	double threshold; /* percent; LVM's own, 0: not asked yet */
+	double threshold; /* percent; LVM's own */
 
 	/* the cut under way */
 	struct thin_slot *into;
