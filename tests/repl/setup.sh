@@ -100,6 +100,20 @@ committed_is() # FILE: as kept
 	keep_committed "$1.now" && cmp "$1" "$1.now"
 }
 
+# For tests that kill again and again: after change_kept the source is kept, as is what it was the time before.
+change_kept()
+{
+	change
+	[ ! -e "$LAB_RUN/kept.new" ] || mv "$LAB_RUN/kept.new" "$LAB_RUN/kept.old"
+	dd if=/dev/src/data of="$LAB_RUN/kept.new" bs=1M iflag=direct status=none
+}
+
+committed_was_source() # B's committed cut is what the source was at one of the last two
+{
+	keep_committed "$LAB_RUN/committed" &&
+		{ cmp -s "$LAB_RUN/committed" "$LAB_RUN/kept.new" || cmp "$LAB_RUN/committed" "$LAB_RUN/kept.old"; }
+}
+
 source_committed() # what A holds now is what B has committed: after a sync, when nobody has written since
 {
 	keep_committed "$LAB_RUN/committed" && same src/data "$LAB_RUN/committed"
