@@ -42,6 +42,7 @@ struct job {
 	struct worker *w;
 	const struct apply_target *t;
 	struct err *e;
+	int cached; /* an image file through the page cache; -1: not needed so far */
 };
 
 struct apply *apply_new(unsigned threads)
@@ -153,26 +154,31 @@ int apply_target_init(struct apply_target *t, int fd, uint64_t size, uint64_t un
 	return 0;
 }
 
-/* Buffered, since O_DIRECT takes whole blocks only: the odd bytes at the end of an image file. */
-static int write_odd_end(const struct job *j, const uint8_t *p, size_t n, uint64_t offset)
+/* An image file through the page cache, which the caller's fdatasync() flushes too: the odd bytes
+ * at its end, since O_DIRECT takes whole blocks only, and small pieces, which the file system then
+ * gathers: each page of a clone that is written gets a place of its own, at a price by itself. */
+static int write_cached(struct job *j, const uint8_t *p, size_t n, uint64_t offset)
 {
 	char path[64];
-	_cleanup_close_ int fd = -1;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", j->t->fd);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || io_pwrite(fd, p, n, offset) < 0)
+	if (j->cached < 0) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", j->t->fd);
+		j->cached = open(path, O_WRONLY | O_CLOEXEC);
+	}
+	if (j->cached < 0 || io_pwrite(j->cached, p, n, offset) < 0)
 		return err_sys(j->e, "write of %zu bytes at offset %" PRIu64, n, offset);
 	return 0;
 }
 
 /* p is aligned, and stays as it is until the ring is drained. */
-static int write_bytes(const struct job *j, const uint8_t *p, size_t n, uint64_t offset)
+static int write_bytes(struct job *j, const uint8_t *p, size_t n, uint64_t offset)
 {
 	size_t odd = n % j->t->align;
 	void *user;
 
-	if (odd && write_odd_end(j, p + n - odd, odd, offset + n - odd) < 0)
+	if (!j->t->block_device && n < APPLY_FILE_SMALL)
+		odd = n;
+	if (odd && write_cached(j, p + n - odd, odd, offset + n - odd) < 0)
 		return -1;
 	if (n == odd)
 		return 0;
@@ -182,14 +188,14 @@ static int write_bytes(const struct job *j, const uint8_t *p, size_t n, uint64_t
 	return 0;
 }
 
-static int write_data(const struct job *j, const uint8_t *p, const struct segment_extent *x)
+static int write_data(struct job *j, const uint8_t *p, const struct segment_extent *x)
 {
 	j->w->counts.writes++;
 	j->w->counts.write_bytes += x->length;
 	return write_bytes(j, p, x->length, x->offset);
 }
 
-static int write_zeros(const struct job *j, uint64_t from, uint64_t to)
+static int write_zeros(struct job *j, uint64_t from, uint64_t to)
 {
 	uint64_t range[2] = {from, to - from};
 
@@ -212,7 +218,7 @@ static int write_zeros(const struct job *j, uint64_t from, uint64_t to)
 }
 
 /* 1: done; 0: the target cannot, zeros must be written. */
-static int discard(const struct job *j, uint64_t from, uint64_t to)
+static int discard(struct job *j, uint64_t from, uint64_t to)
 {
 	uint64_t range[2] = {from, to - from};
 	int r = j->t->block_device ? ioctl(j->t->fd, BLKDISCARD, range)
@@ -230,7 +236,7 @@ static int discard(const struct job *j, uint64_t from, uint64_t to)
 }
 
 /* Whole units are discarded where that gives zeros; what is left at both ends is written. */
-static int clear(const struct job *j, const struct segment_extent *x)
+static int clear(struct job *j, const struct segment_extent *x)
 {
 	uint64_t unit = j->t->unit, end = x->offset + x->length, low, high;
 	int r;
@@ -251,7 +257,7 @@ static int clear(const struct job *j, const struct segment_extent *x)
 	return write_zeros(j, high, end);
 }
 
-static int write_all(const struct job *j, const struct segment *s)
+static int write_all(struct job *j, const struct segment *s)
 {
 	const uint8_t *p = j->w->data;
 
@@ -270,7 +276,7 @@ static int write_all(const struct job *j, const struct segment *s)
 	return 0;
 }
 
-static int apply(const struct job *j, const struct segment *s)
+static int apply(struct job *j, const struct segment *s)
 {
 	const struct segment_extent *last = &s->extent[s->extents - 1];
 	struct err later = ERR_INIT;
@@ -288,9 +294,10 @@ static int apply(const struct job *j, const struct segment *s)
 int apply_segment(struct apply *a, const struct segment *s, const struct apply_target *t,
 		  struct err *e)
 {
-	struct job j = {acquire(a), t, e};
+	struct job j = {acquire(a), t, e, -1};
 	int r = apply(&j, s);
 
+	closep(&j.cached);
 	release(j.w);
 	return r;
 }

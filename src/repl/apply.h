@@ -11,6 +11,8 @@
 #define APPLY_ZEROS_MAX (256u << 10)
 /* Where a file is made sparse: whole units of this many bytes, or the file would go to pieces. */
 #define APPLY_FILE_UNIT (64u << 10)
+/* Less than this of a file is written through the page cache. */
+#define APPLY_FILE_SMALL (64u << 10)
 
 struct apply_target {
 	int fd;         /* open for writing, O_DIRECT or not; the caller's */

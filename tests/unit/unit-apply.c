@@ -200,7 +200,7 @@ END_TEST
 
 START_TEST(names_the_place_of_an_error)
 {
-	static const struct segment_extent x[] = {{8192, 4096, SEGMENT_DATA}};
+	static const struct segment_extent x[] = {{8192, APPLY_FILE_SMALL, SEGMENT_DATA}};
 	struct manifest *m = manifest_of(1u << 20);
 	_cleanup_(apply_freep) struct apply *a = apply_new(1);
 	_cleanup_buf_ struct buf frame = BUF_INIT;
@@ -214,7 +214,7 @@ START_TEST(names_the_place_of_an_error)
 	readable = open(path, O_RDONLY);
 	ck_assert_int_eq(apply_target_init(&t, readable, 1u << 20, 0, &e), 0);
 	ck_assert_int_eq(apply_segment(a, s, &t, &e), -1);
-	ck_assert_str_eq(e.text, "write of 4096 bytes at offset 8192: Bad file descriptor");
+	ck_assert_str_eq(e.text, "write of 65536 bytes at offset 8192: Bad file descriptor");
 	ck_assert_int_eq(apply_target_init(&t, fd, 1u << 20, 0, &e), 0);
 	ck_assert_int_eq(apply_segment(a, s, &t, &e), 0); /* the worker is as good as new */
 	free(m);
