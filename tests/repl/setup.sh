@@ -103,7 +103,7 @@ committed_is() # FILE: as kept
 # For tests that kill again and again: after change_kept the source is kept, as is what it was the time before.
 change_kept()
 {
-	change
+	change src/data
 	[ ! -e "$LAB_RUN/kept.new" ] || mv "$LAB_RUN/kept.new" "$LAB_RUN/kept.old"
 	dd if=/dev/src/data of="$LAB_RUN/kept.new" bs=1M iflag=direct status=none
 }
