@@ -350,7 +350,7 @@ static int settle(struct session *s, const struct manifest *m, struct err *e)
 
 	if (redo_settle(s, &why) == 0)
 		return 0;
-	if (is_whole(m)) {
+	if (is_whole(m) && redo_may_give_up(s)) {
 		log_err(LOG_LEVEL_WARN, &why);
 		return 0;
 	}
