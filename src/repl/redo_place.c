@@ -133,13 +133,27 @@ static int wanted(const struct session *s, struct place *p, struct err *e)
 	if (stat(where, &st) == 0 && S_ISDIR(st.st_mode))
 		return in_folder(s, where, &p->file, e);
 	p->log = true;
-	r = blockdev_find(where, &p->dev, e);
+	r = strchr(where, '/') ? blockdev_find(where, &p->dev, e)
+			       : err_set(e, ERR_FAILED, "it is not there");
 	if (r != 0) {
 		err_wrap(e, "the spool %s is neither a folder nor a block device", where);
-		e->code = r > 0 ? ERR_USAGE : e->code;
+		e->code = ERR_FAILED;
 		return err_hint(e, "make it, or choose another with srsync --spool WHERE serve");
 	}
 	return check_partnerships(s->host, &p->dev, e);
+}
+
+int redo_place_check(const struct host *h, struct err *e)
+{
+	struct partnership none = {.volumes = 0};
+	struct place p;
+
+	if (wanted(&(struct session){.host = h, .p = &none}, &p, e) < 0)
+		return -1;
+	if (!p.log || p.dev.path[0])
+		return 0;
+	err_set(e, ERR_FAILED, "the log volume %s is not active", p.dev.name);
+	return err_hint(e, "lvchange -ay %s", p.dev.name);
 }
 
 static int remember(const struct session *s, const char *text, struct err *e)

@@ -28,6 +28,8 @@ int redo_place_reach(const struct session *s, struct err *e);
 /* Does open/spool lead to a log volume? */
 bool redo_place_shared(const struct session *s);
 
+/* Is the host's setting a place where a spool can lie? */
+int redo_place_check(const struct host *h, struct err *e);
 /* ERR_REFUSED if that volume is, or holds, somebody's log volume, so that it cannot be replicated
  * or written. */
 int redo_place_refuse(const struct host *h, const char *volume, struct err *e);
