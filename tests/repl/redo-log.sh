@@ -30,7 +30,7 @@ log_pairs()
 
 log_owner()
 {
-	[ "$(head -c 8 /dev/dst/log)" = SRSPOOL1 ] || { echo "?"; return; }
+	[ "$(head -c 8 /dev/dst/log | tr -d '\0')" = SRSPOOL1 ] || { echo "?"; return; }
 	dd if=/dev/dst/log bs=1 skip=56 count=64 status=none | tr -d '\0'
 }
 
