@@ -11,7 +11,9 @@
 
 static void usage(FILE *f)
 {
-	fputs("usage: srsync [--confdir DIR] [--statedir DIR] [--verbose] COMMAND ...\n\n", f);
+	fputs("usage: srsync [--confdir DIR] [--statedir DIR] [--spool WHERE] [--verbose] COMMAND "
+	      "...\n\n",
+	      f);
 	for (int plumbing = 0; plumbing < 2; plumbing++) {
 		if (plumbing)
 			fputs("\nplumbing:\n", f);
@@ -22,15 +24,29 @@ static void usage(FILE *f)
 	fputs("\nsrsync COMMAND --help explains one; srsync(8) explains all.\n", f);
 }
 
+/* The variable of the environment that a global option stands for, or NULL. */
+static const char *variable(const char *word)
+{
+	static const struct {
+		const char *option, *env;
+	} all[] = {{"--confdir", "SRSYNC_CONFDIR"},
+		   {"--statedir", "SRSYNC_STATEDIR"},
+		   {"--spool", "SRSYNC_SPOOL"}};
+	size_t n = strcspn(word, "=");
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (n == strlen(all[i].option) && !strncmp(word, all[i].option, n))
+			return all[i].env;
+	return NULL;
+}
+
 /* Takes the global options out of argv, wherever they stand; the new argc, or -1. */
 static int global_options(int argc, char **argv, struct err *e)
 {
 	int n = 1;
 
 	for (int i = 1; i < argc; i++) {
-		const char *env = !strncmp(argv[i], "--confdir", 9)     ? "SRSYNC_CONFDIR"
-				  : !strncmp(argv[i], "--statedir", 10) ? "SRSYNC_STATEDIR"
-									: NULL;
+		const char *env = variable(argv[i]);
 		const char *eq = env ? strchr(argv[i], '=') : NULL;
 
 		if (!strcmp(argv[i], "--verbose"))
@@ -38,7 +54,7 @@ static int global_options(int argc, char **argv, struct err *e)
 		else if (!env)
 			argv[n++] = argv[i];
 		else if (!eq && i + 1 == argc)
-			return err_set(e, ERR_USAGE, "%s: the folder is missing", argv[i]);
+			return err_set(e, ERR_USAGE, "%s: a value is missing", argv[i]);
 		else
 			setenv(env, eq ? eq + 1 : argv[++i], 1);
 	}

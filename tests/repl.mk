@@ -59,8 +59,11 @@ REPL_LAB = \
 	tests/repl/plain.lab \
 	tests/repl/power.lab \
 	tests/repl/redo-crash.lab \
+	tests/repl/redo-log-crash.lab \
+	tests/repl/redo-log.lab \
 	tests/repl/redo-power.lab \
 	tests/repl/redo-refuse.lab \
+	tests/repl/redo-verify.lab \
 	tests/repl/redo.lab \
 	tests/repl/refuse.lab \
 	tests/repl/resume.lab \
@@ -71,7 +74,8 @@ REPL_LAB = \
 	tests/repl/verify-run.lab \
 	tests/repl/verify.lab
 TESTS += $(REPL_LAB)
-EXTRA_DIST += $(REPL_LAB) tests/repl/era-setup.sh tests/repl/group.sh tests/repl/redo.sh tests/repl/setup.sh
+EXTRA_DIST += $(REPL_LAB) tests/repl/era-setup.sh tests/repl/group.sh \
+	tests/repl/redo-log.sh tests/repl/redo.sh tests/repl/setup.sh
 check_PROGRAMS += unit-spool
 unit_spool_SOURCES = tests/unit/unit-spool.c
 unit_spool_CPPFLAGS = $(librepl_a_CPPFLAGS) $(CHECK_CFLAGS)

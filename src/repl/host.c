@@ -14,15 +14,16 @@ static int choose(char *out, size_t size, const char *option, const char *env, c
 		dir = def;
 	/* half of HOST_PATH_MAX, so that any file below fits */
 	if (strlen(dir) >= size)
-		return err_set(e, ERR_USAGE, "folder name of more than %zu bytes: %s", size - 1,
-			       dir);
+		return err_set(e, ERR_USAGE, "a name of more than %zu bytes: %s", size - 1, dir);
 	strcpy(out, dir);
 	return 0;
 }
 
 int host_init(struct host *h, const char *confdir, const char *statedir, struct err *e)
 {
-	if (choose(h->confdir, sizeof(h->confdir), confdir, "SRSYNC_CONFDIR", HOST_CONFDIR, e) < 0)
+	if (choose(h->confdir, sizeof(h->confdir), confdir, "SRSYNC_CONFDIR", HOST_CONFDIR, e) <
+		    0 ||
+	    choose(h->spool, sizeof(h->spool), NULL, "SRSYNC_SPOOL", "", e) < 0)
 		return -1;
 	return choose(h->statedir, sizeof(h->statedir), statedir, "SRSYNC_STATEDIR", HOST_STATEDIR,
 		      e);

@@ -14,10 +14,11 @@
 struct host {
 	char confdir[HOST_PATH_MAX / 2];
 	char statedir[HOST_PATH_MAX / 2];
+	char spool[HOST_PATH_MAX / 2]; /* where new spools go: redo_place.h; empty: statedir */
 };
 
 /* The folders by option (may be NULL), else environment (SRSYNC_CONFDIR, SRSYNC_STATEDIR), else the
- * defaults above. Does not create them. */
+ * defaults above; the spool by SRSYNC_SPOOL. Does not create them. */
 int host_init(struct host *h, const char *confdir, const char *statedir, struct err *e);
 
 struct host_path {

@@ -31,7 +31,9 @@ librepl_a_SOURCES += \
 	src/repl/receive.c src/repl/receive.h \
 	src/repl/received.c src/repl/received.h \
 	src/repl/redo.c src/repl/redo.h src/repl/redo_finish.c \
+	src/repl/redo_place.c src/repl/redo_place.h \
 	src/repl/spool.c src/repl/spool.h \
+	src/repl/spool_log.c src/repl/spool_log.h \
 	src/repl/refine.c src/repl/refine.h \
 	src/repl/remote.c src/repl/remote.h \
 	src/repl/replica.c src/repl/replica.h \

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
-
+#include "redo.h"
 #include "fault.h"
 #include "io.h"
 #include "log.h"
-#include "redo.h"
+#include "redo_place.h"
 
 #define TABLES 8192 /* bytes a segment, for its table of extents and the file system's blocks */
 
@@ -30,70 +27,41 @@ static uint64_t space_for(const struct session *s, const struct manifest *m)
 
 int redo_resume(struct session *s, const struct manifest *m, const uint8_t *digest, struct err *e)
 {
-	struct host_path path = session_file(s, "spool");
 	struct err none = ERR_INIT;
-	uint64_t need, used;
 
 	if (!any_spooled(s))
 		return 1;
-	s->spool = spool_open(path.s, digest, &none);
+	s->spool = redo_place_open(s, digest, &none);
 	if (!s->spool && none.code != ERR_NONE)
 		*e = none;
 	if (!s->spool)
 		return none.code != ERR_NONE ? -1 : 0;
-	need = space_for(s, m);
-	used = spool_used(s->spool);
-	return spool_room(path.s, need > used ? need - used : 0, e) < 0 ? -1 : 1;
-}
-
-/* Where a new one goes: beside the list of received segments, or where the administrator says. */
-static struct host_path place(const struct session *s, struct err *e)
-{
-	const char *dir = getenv("SRSYNC_SPOOL");
-	struct host_path p = session_file(s, "spool");
-
-	if (!dir || !*dir)
-		return p;
-	if (snprintf(p.s, sizeof(p.s), "%s/%s.spool", dir, s->p->id) >= (int)sizeof(p.s) - 8)
-		err_set(e, ERR_USAGE, "SRSYNC_SPOOL is too long");
-	return p;
+	return redo_place_room(s, s->spool, m, space_for(s, m), e) < 0 ? -1 : 1;
 }
 
 int redo_create(struct session *s, const struct manifest *m, const uint8_t *digest, struct err *e)
 {
-	struct host_path link = session_file(s, "spool"), path;
-	struct err bad = ERR_INIT;
-
 	if (!any_spooled(s))
 		return 0;
-	path = place(s, &bad);
-	if (bad.code != ERR_NONE) {
-		*e = bad;
+	if (redo_place_drop(s, e) < 0)
 		return -1;
-	}
-	if (redo_drop(s, e) < 0 || spool_room(path.s, space_for(s, m), e) < 0)
-		return -1;
-	s->spool = spool_create(path.s, digest, e);
-	if (!s->spool)
-		return -1;
-	if (strcmp(path.s, link.s) && symlink(path.s, link.s) < 0)
-		return err_sys(e, "link %s", link.s);
-	return io_sync_dir_of(link.s, e);
+	s->spool = redo_place_create(s, m, digest, space_for(s, m), e);
+	return s->spool ? io_sync_dir_of(session_file(s, "spool").s, e) : -1;
 }
 
 int redo_drop(const struct session *s, struct err *e)
 {
-	struct host_path link = session_file(s, "spool"), path;
-	ssize_t n = readlink(link.s, path.s, sizeof(path.s) - 1);
+	return redo_place_drop(s, e);
+}
 
-	if (n >= 0) {
-		path.s[n] = '\0';
-		if (unlink(path.s) < 0 && errno != ENOENT)
-			return err_sys(e, "remove %s", path.s);
-	}
-	if (unlink(link.s) < 0 && errno != ENOENT)
-		return err_sys(e, "remove %s", link.s);
-	return 0;
+bool redo_may_give_up(struct session *s)
+{
+	struct err why = ERR_INIT;
+
+	if (redo_place_reach(s, &why) < 0 || session_hold(s, NULL, true, &why) < 0)
+		return false;
+	session_unhold(s);
+	return true;
 }
 
 int redo_put(struct session *s, const struct segment *seg, const void *frame, size_t len,
@@ -143,11 +111,15 @@ static int load(struct replay *r, struct err *e)
 	if (!r->received || bset_count(received_segments(r->received)) != r->m->segments)
 		return err_set(e, ERR_FAILED, "the list of its segments is damaged%s%s",
 			       none.code != ERR_NONE ? ": " : "", none.text);
-	r->spool = spool_open(session_file(r->s, "spool").s, digest, &none);
+	none.code = ERR_NONE;
+	r->spool = redo_place_open(r->s, digest, &none);
+	if (!r->spool && none.code != ERR_NONE) {
+		*e = none; /* it may only be away */
+		return -1;
+	}
 	if (!r->spool)
-		return err_set(e, ERR_FAILED, "its spool %s is lost%s%s",
-			       session_file(r->s, "spool").s, none.code != ERR_NONE ? ": " : "",
-			       none.text);
+		return err_set(e, ERR_FAILED, "its spool %s is lost",
+			       session_file(r->s, "spool").s);
 	return 0;
 }
 
@@ -276,5 +248,6 @@ int redo_settle(struct session *s, struct err *e)
 	}
 	fault("redo.recorded");
 	log_info("%s: cut %llu is written in place", s->p->name, (unsigned long long)c->seq);
+	spool_free(TAKE(r.spool)); /* a log volume is opened by one at a time */
 	return session_forget_cut(s, e);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Destinations without snapshots (volume.h: ops->redo). Their part of a cut is received into a
- * spool, open/spool (or a link to it in the folder named by SRSYNC_SPOOL), and written in place
- * only when the cut is committed and can no longer be lost:
+ * spool, open/spool or where it leads to (redo_place.h, spool_log.h), and written in place only
+ * when the cut is committed and can no longer be lost:
  *
  *   a. the heads of the other volumes are snapped, as ever
  *   b. state.json lists the cut, marked STATE_REPLAY_DUE: THE COMMIT, for all volumes at once
@@ -31,7 +31,7 @@
 int redo_resume(struct session *s, const struct manifest *m, const uint8_t *digest, struct err *e);
 /* A new, empty one, if there is room for the whole cut. */
 int redo_create(struct session *s, const struct manifest *m, const uint8_t *digest, struct err *e);
-int redo_drop(const struct session *s, struct err *e); /* removes it */
+int redo_drop(const struct session *s, struct err *e); /* removes it; while s->spool is NULL */
 /* Of a segment whose volume is spooled. 1: durable already, nothing more to do for it. */
 int redo_put(struct session *s, const struct segment *seg, const void *frame, size_t len,
 	     struct err *e);
@@ -44,8 +44,11 @@ int redo_settle(struct session *s, struct err *e);
 /* The same for anybody who wants the committed cut (it takes the partnership's lock, waiting up to
  * wait_ms). 0 at once if nothing is to be done. */
 int redo_finish(const struct host *h, const struct partnership *p, unsigned wait_ms, struct err *e);
-/* In a thread of its own, which is waited for as long as that; then it goes on alone. name: of one
- * partnership, or NULL for all of this host. Errors are logged. */
+/* A committed cut that cannot be written in place is given up for one that replaces it whole; never
+ * because something is only away or in use at the moment: its log volume, or the device. */
+bool redo_may_give_up(struct session *s);
+/* redo_finish() in a thread of its own, which is waited for as long as that; then it goes on alone.
+ * name: of one partnership, or NULL for all of this host. Errors are logged. */
 void redo_finish_soon(const struct host *h, const char *name, unsigned wait_ms);
 
 #endif

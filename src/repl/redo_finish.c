@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "redo.h"
+#include "redo_place.h"
 
 int redo_finish(const struct host *h, const struct partnership *p, unsigned wait_ms, struct err *e)
 {
@@ -27,6 +28,30 @@ int redo_finish(const struct host *h, const struct partnership *p, unsigned wait
 	return r;
 }
 
+/* A log volume serves others: what a crash has left of a cut that is done with must not keep it. */
+static int tidy(const struct host *h, struct partnership *p, struct err *e)
+{
+	struct session s = {.host = h, .p = p, .lock = -1};
+	_cleanup_(state_freep) struct state *state = NULL;
+	_cleanup_buf_ struct buf frame = BUF_INIT;
+	_cleanup_close_ int lock = -1;
+	struct err busy = ERR_INIT;
+	int open;
+
+	if (!redo_place_shared(&s))
+		return 0;
+	lock = partnership_lock(h, p->name, "srsync, clearing up", 0, &busy);
+	if (lock < 0)
+		return 0; /* whoever has it clears up */
+	s.state = state = state_load(h, p->name, e);
+	if (!state)
+		return -1;
+	if (state->n && state_newest(state)->replay != STATE_REPLAY_NONE)
+		return 0;
+	open = session_open_cut(&s, &frame, e);
+	return open != 0 ? (open < 0 ? -1 : 0) : session_forget_cut(&s, e);
+}
+
 struct finisher {
 	struct host host;
 	char name[PEER_NAME_SIZE]; /* empty: all */
@@ -37,7 +62,8 @@ static void finish_one(const struct host *h, const char *name)
 	struct err e = ERR_INIT;
 	_cleanup_(partnership_freep) struct partnership *p = partnership_load(h, name, &e);
 
-	if (!p || (p->role == VOLUME_TARGET && redo_finish(h, p, REDO_LOCK_MS, &e) < 0))
+	if (!p || (p->role == VOLUME_TARGET &&
+		   (redo_finish(h, p, REDO_LOCK_MS, &e) < 0 || tidy(h, p, &e) < 0)))
 		log_err(LOG_LEVEL_ERROR, &e);
 }
 

@@ -350,7 +350,7 @@ static int settle(struct session *s, const struct manifest *m, struct err *e)
 
 	if (redo_settle(s, &why) == 0)
 		return 0;
-	if (is_whole(m)) {
+	if (is_whole(m) && redo_may_give_up(s)) {
 		log_err(LOG_LEVEL_WARN, &why);
 		return 0;
 	}
@@ -396,6 +396,7 @@ int replica_begin(struct replicas *r, const struct partnership *p, uint64_t seq,
 	}
 	pthread_rwlock_wrlock(&s->rw);
 	session_close(s); /* a new begin means that the old sender is gone */
+	replica_hash_rest(r->hash);
 	result = begin(s, r->host, p, manifest, len, e);
 	if (result == 0)
 		*reply = describe(s);
@@ -471,6 +472,7 @@ int replica_rewind(struct replicas *r, const struct partnership *p, struct err *
 
 	pthread_rwlock_wrlock(&s->rw);
 	session_close(s);
+	replica_hash_rest(r->hash);
 	result = session_open(s, r->host, p, LOCK_MS, e);
 	if (result == 0 && (redo_settle(s, e) < 0 || session_forget_cut(s, e) < 0 ||
 			    session_rewind(s, true, e) < 0))
@@ -498,6 +500,7 @@ int replica_adopt(struct replicas *r, const struct partnership *p, const struct 
 
 	pthread_rwlock_wrlock(&s->rw);
 	session_close(s);
+	replica_hash_rest(r->hash);
 	result = session_open(s, r->host, p, 0, e);
 	if (result == 0)
 		result = replica_adopt_session(s, seed, e);

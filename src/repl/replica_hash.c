@@ -234,9 +234,28 @@ static struct kept *get(struct replica_hash *r, const struct partnership *p, con
 	}
 }
 
+/* Under the mutex. */
+static void close_redo(struct replica_hash *r)
+{
+	for (unsigned i = 0; i < REPLICA_HASH_VOLUMES; i++) {
+		struct opened *o = &r->opened[i];
+
+		if (o->v && !o->users && o->v->ops->redo)
+			volume_free(TAKE(o->v));
+	}
+}
+
+void replica_hash_rest(struct replica_hash *r)
+{
+	pthread_mutex_lock(&r->mutex);
+	close_redo(r);
+	pthread_mutex_unlock(&r->mutex);
+}
+
 void replica_hash_tick(struct replica_hash *r)
 {
 	pthread_mutex_lock(&r->mutex);
+	close_redo(r);
 	if (r->reading == 0 && r->used_ms && fmt_now_ms() - r->used_ms > REPLICA_HASH_IDLE_MS) {
 		r->used_ms = 0;
 		for (unsigned i = 0; i < REPLICA_HASH_SLICES; i++) {

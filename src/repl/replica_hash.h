@@ -22,8 +22,11 @@ struct replica_hash;
 struct replica_hash *replica_hash_new(const struct host *h);
 void replica_hash_free(struct replica_hash *r); /* nobody asks any more; NULL is fine */
 
-/* Closes volumes that nobody has asked about for a while, and forgets their slices. */
+/* Closes volumes that nobody has asked about for a while, and forgets their slices. One without
+ * snapshots is not kept at all: while it is open for reading, nobody can hold it for writing. */
 void replica_hash_tick(struct replica_hash *r);
+/* Closes volumes without snapshots that are not being read: somebody is about to hold one. */
+void replica_hash_rest(struct replica_hash *r);
 
 /* Appends the answer to out. From any thread. */
 int replica_hash_answer(struct replica_hash *r, struct session *s, const struct partnership *p,

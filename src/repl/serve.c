@@ -9,6 +9,7 @@
 #include "api.h"
 #include "log.h"
 #include "redo.h"
+#include "redo_place.h"
 #include "serve.h"
 #include "stop.h"
 
@@ -22,6 +23,15 @@ static void tell_systemd(const char *words)
 #else
 	(void)words;
 #endif
+}
+
+/* It may come later, but whoever looks at the log now can still do something about it. */
+static void check_spool(const struct host *h)
+{
+	struct err why = ERR_INIT;
+
+	if (redo_place_check(h, &why) < 0)
+		log_err(LOG_LEVEL_WARN, &why);
 }
 
 int serve_run(const struct host *h, const char *listen, struct err *e)
@@ -38,6 +48,7 @@ int serve_run(const struct host *h, const char *listen, struct err *e)
 	struct server *server = NULL;
 
 	if (id) {
+		check_spool(h);
 		redo_finish_soon(h, NULL, FINISH_MS);
 		server = server_start(&o, e);
 	}

@@ -3,6 +3,7 @@
 
 #include "js.h"
 #include "log.h"
+#include "redo_place.h"
 #include "remote.h"
 #include "setup.h"
 #include "source.h"
@@ -33,8 +34,8 @@ int setup_add_volume(struct setup_options *o, const char *word, struct err *e)
 }
 
 /* Looks at the source's volumes; fills both sides' description. */
-static int describe(const struct setup_options *o, struct partnership *p, struct target_request *r,
-		    struct err *e)
+static int describe(const struct host *h, const struct setup_options *o, struct partnership *p,
+		    struct target_request *r, struct err *e)
 {
 	for (unsigned i = 0; i < o->volumes; i++) {
 		_cleanup_(volume_freep) struct volume *v =
@@ -46,7 +47,7 @@ static int describe(const struct setup_options *o, struct partnership *p, struct
 			if (!strcmp(p->volume[k].uuid, v->uuid))
 				return err_set(e, ERR_USAGE, "%s and %s are the same volume",
 					       o->volume[k].source, o->volume[i].source);
-		if (volume_may_join(v, o->volumes, e) < 0)
+		if (volume_may_join(v, o->volumes, e) < 0 || redo_place_refuse(h, v->name, e) < 0)
 			return -1;
 		strcpy(p->volume[i].local, v->name);
 		strcpy(p->volume[i].remote, o->volume[i].target);
@@ -122,7 +123,8 @@ int setup_create(const struct host *h, const struct setup_options *o, struct err
 	_cleanup_(source_freep) struct source *s = NULL;
 	struct err undo;
 
-	if (fill(o, p, r, e) < 0 || describe(o, p, r, e) < 0 || partnership_save(h, p, true, e) < 0)
+	if (fill(o, p, r, e) < 0 || describe(h, o, p, r, e) < 0 ||
+	    partnership_save(h, p, true, e) < 0)
 		return -1;
 	if (!o->offline && create_remote(h, p, r, e) < 0) {
 		if (partnership_delete(h, p, &undo) < 0)

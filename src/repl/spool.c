@@ -11,7 +11,7 @@
 #include "io.h"
 #include "spool.h"
 
-static const char magic[8] = "SRSPOOL1";
+static const char magic[8] = SPOOL_MAGIC;
 
 #define HEADER_SIZE (sizeof(magic) + MANIFEST_DIGEST)
 
@@ -29,13 +29,23 @@ void spool_free(struct spool *s)
 	free(s);
 }
 
-static struct spool *spool_new(const char *path, int fd)
+struct spool *spool_of(int fd, const char *name)
 {
 	struct spool *s = xcalloc(1, sizeof(*s));
 
 	s->fd = fd;
-	s->path = xstrdup(path);
+	s->path = xstrdup(name);
 	return s;
+}
+
+int spool_fd(const struct spool *s)
+{
+	return s->fd;
+}
+
+const char *spool_name(const struct spool *s)
+{
+	return s->path;
 }
 
 static int failed(const struct spool *s, const char *what, struct err *e)
@@ -45,8 +55,8 @@ static int failed(const struct spool *s, const char *what, struct err *e)
 	err_sys(e, "%s the spool %s", what, s->path);
 	if (cause != ENOSPC && cause != EDQUOT && cause != EFBIG)
 		return -1;
-	return err_hint(e, "make space there, or choose another folder with SRSYNC_SPOOL; the next "
-			   "sync goes on where this one stopped");
+	return err_hint(e, "make space there: the next sync goes on where this one stopped; or "
+			   "choose another place with srsync --spool WHERE serve");
 }
 
 struct spool *spool_open(const char *path, const uint8_t digest[static MANIFEST_DIGEST],
@@ -61,7 +71,7 @@ struct spool *spool_open(const char *path, const uint8_t digest[static MANIFEST_
 	    memcmp(header, magic, sizeof(magic)) ||
 	    memcmp(header + sizeof(magic), digest, MANIFEST_DIGEST))
 		return NULL;
-	return spool_new(path, take_fd(&fd));
+	return spool_of(take_fd(&fd), path);
 }
 
 /* A crash before the rename leaves the older file, which is of no use to anybody by then. */
@@ -136,5 +146,5 @@ int spool_room(const char *path, uint64_t bytes, struct err *e)
 		"the spool %s has %s free, and the cut may need %s: a destination without "
 		"snapshots receives it whole before it is written",
 		dir, fmt_bytes(have).s, fmt_bytes(bytes).s);
-	return err_hint(e, "make space there, or choose another folder with SRSYNC_SPOOL");
+	return err_hint(e, SPOOL_ELSEWHERE);
 }

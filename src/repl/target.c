@@ -7,6 +7,7 @@
 #include "lock.h"
 #include "log.h"
 #include "redo.h"
+#include "redo_place.h"
 #include "state.h"
 #include "target.h"
 
@@ -217,7 +218,7 @@ int target_create(const struct host *h, struct target_request *r, const char *fi
 	if (lock < 0 || check_name(h, r, fingerprint, e) < 0)
 		return -1;
 	for (unsigned i = 0; i < r->volumes; i++)
-		if (check_one(r, i, e) < 0)
+		if (redo_place_refuse(h, r->volume[i].target, e) < 0 || check_one(r, i, e) < 0)
 			return err_wrap(e, "target %s", r->volume[i].target);
 	if (check_unused(h, r, e) < 0)
 		return -1;
@@ -257,7 +258,10 @@ int target_remove(const struct host *h, const struct partnership *p, bool force,
 	for (unsigned i = 0; i < p->volumes; i++)
 		if (drop_one(p, i, force, e) < 0)
 			return -1;
-	if (redo_drop(&(struct session){.host = h, .p = (struct partnership *)p}, e) < 0)
-		return -1;
+	if (redo_drop(&(struct session){.host = h, .p = (struct partnership *)p}, e) < 0) {
+		if (!force)
+			return -1;
+		log_err(LOG_LEVEL_WARN, e);
+	}
 	return partnership_delete(h, p, e);
 }

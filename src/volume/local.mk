@@ -3,6 +3,7 @@ noinst_LIBRARIES += libvolume.a
 libvolume_a_CPPFLAGS = $(libbitmap_a_CPPFLAGS) -I$(srcdir)/src/volume
 libvolume_a_CFLAGS = $(BASE_CFLAGS) $(JANSSON_CFLAGS) $(DEVMAPPER_CFLAGS) $(BLKID_CFLAGS) $(XXHASH_CFLAGS)
 libvolume_a_SOURCES = \
+	src/volume/blockdev.c src/volume/blockdev.h \
 	src/volume/cut.c src/volume/cut.h \
 	src/volume/dmcall.c src/volume/dmcall.h \
 	src/volume/dmdev.c src/volume/dmdev.h \

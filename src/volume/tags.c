@@ -23,6 +23,11 @@ bool tags_cut(const struct lvm_lv *lv, const struct tags *t)
 	return lvm_has_tag(lv, t->partnership) && lvm_has_tag(lv, t->volume);
 }
 
+bool tags_any(const struct lvm_lv *lv)
+{
+	return strstr(lv->tags, PARTNERSHIP) || strstr(lv->tags, REPLICA);
+}
+
 int tags_refuse_cut(const struct lvm_lv *lv, const char *name, struct err *e)
 {
 	if (!strstr(lv->tags, VOLUME))

@@ -14,6 +14,7 @@ struct tags {
 
 struct tags tags_of(const struct volume *v);
 bool tags_cut(const struct lvm_lv *lv, const struct tags *t); /* holds cuts of that volume */
+bool tags_any(const struct lvm_lv *lv); /* belongs to a partnership in some way */
 /* Refuses a volume that holds cuts, of whatever partnership: it is not one to replicate. */
 int tags_refuse_cut(const struct lvm_lv *lv, const char *name, struct err *e);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Goal: the spool gives back what was put, of its own manifest only; what is torn, damaged, missing
- * or another's never passes for a segment. */
+ * or another's never passes for a segment. A log volume is one owner's until he frees it, and
+ * nothing else is ever taken for one. */
 #include <check.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #include <unistd.h>
 
 #include "io.h"
-#include "spool.h"
+#include "spool_log.h"
 
 static const uint8_t digest[MANIFEST_DIGEST] = "0123456789abcdef";
 static const uint8_t other[MANIFEST_DIGEST] = "0123456789abcdeF";
@@ -127,6 +128,141 @@ START_TEST(room)
 }
 END_TEST
 
+/* A log volume: a file stands for the device, which differs only in being opened exclusively. */
+
+#define SEGMENTS 3
+#define LOG_SIZE (SPOOL_HEAD + SEGMENTS * SPOOL_SLOT)
+
+static const struct spool_owner web = {"0123456789abcdef0123456789abcdef", "web"};
+static const struct spool_owner mail = {"fedcba9876543210fedcba9876543210", "mail"};
+static struct blockdev b = {.name = "vg/log"};
+
+static void new_log(off_t size)
+{
+	strcpy(b.path, path);
+	unlink(path);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+	ck_assert_int_eq(truncate(path, size), 0);
+}
+
+static enum err_code take(const struct spool_owner *o, uint64_t segments, struct spool **s)
+{
+	struct err e = ERR_INIT;
+
+	*s = spool_log_take(&b, o, segments, &e);
+	ck_assert((*s != NULL) == (e.code == ERR_NONE));
+	ck_assert(*s || e.hint[0]);
+	return e.code;
+}
+
+static struct spool *claimed(const struct spool_owner *o)
+{
+	struct err e = ERR_INIT;
+	struct spool *s;
+
+	ck_assert_int_eq(take(o, SEGMENTS, &s), ERR_NONE);
+	ck_assert_int_eq(spool_log_claim(s, o, digest, &e), 0);
+	return s;
+}
+
+static int there(const struct spool_owner *o, const uint8_t *d)
+{
+	struct err e = ERR_INIT;
+	struct spool *s = spool_log_open(&b, o, d, &e);
+
+	spool_free(s);
+	return s != NULL;
+}
+
+START_TEST(log_life)
+{
+	_cleanup_buf_ struct buf f = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct spool *s;
+
+	new_log(LOG_SIZE);
+	ck_assert(!there(&web, digest));
+	s = claimed(&web);
+	make_frame(&f, 2, 2, 3);
+	ck_assert_int_eq(spool_put(s, 2, f.data, f.len, &e), 0);
+	ck_assert_int_eq(spool_flush(s, &e), 0);
+	spool_free(s);
+	ck_assert(there(&web, digest) && !there(&web, other) && !there(&mail, digest));
+	ck_assert_int_eq(take(&mail, 1, &s), ERR_BUSY);
+	ck_assert_int_eq(spool_log_release(&b, &mail, &e), 0); /* not his */
+	s = spool_log_open(&b, &web, digest, &e);
+	ck_assert(s && whole(s, 2) && !whole(s, 1));
+	spool_free(s);
+	ck_assert_int_eq(take(&web, 1, &s), ERR_NONE); /* his own: anew */
+	spool_free(s);
+	ck_assert_int_eq(spool_log_release(&b, &web, &e), 0);
+	ck_assert(!there(&web, digest));
+	spool_free(claimed(&mail));
+	ck_assert(there(&mail, digest));
+}
+END_TEST
+
+START_TEST(log_size)
+{
+	struct err e = ERR_INIT;
+	struct spool *s;
+
+	new_log(LOG_SIZE);
+	ck_assert_int_eq(take(&web, SEGMENTS + 1, &s), ERR_FAILED);
+	ck_assert(!spool_log_take(&b, &web, SEGMENTS + 1, &e));
+	ck_assert(strstr(e.text, "12845056 bytes") && strstr(e.text, "17125376") &&
+		  strstr(e.hint, "lvextend -L 17m"));
+	new_log(LOG_SIZE - 1);
+	ck_assert_int_eq(take(&web, SEGMENTS, &s), ERR_FAILED);
+	ck_assert_int_eq(take(&web, SEGMENTS - 1, &s), ERR_NONE);
+	spool_free(s);
+}
+END_TEST
+
+/* Every bit of the head counts, and what is damaged is nobody's. */
+START_TEST(log_damaged)
+{
+	new_log(LOG_SIZE);
+	for (unsigned bit = 0; bit < 128 * 8; bit += bit < 64 ? 1 : 7) {
+		struct spool *s;
+		uint8_t byte;
+		int fd;
+
+		new_log(LOG_SIZE);
+		spool_free(claimed(&web));
+		fd = open(path, O_RDWR);
+		ck_assert_int_eq(io_pread(fd, &byte, 1, bit / 8), 0);
+		byte ^= 1 << bit % 8;
+		ck_assert_int_eq(io_pwrite(fd, &byte, 1, bit / 8), 0);
+		close(fd);
+		ck_assert(!there(&web, digest));
+		if (bit < 64) /* the magic: as any other content */
+			continue;
+		ck_assert_int_eq(take(&mail, 1, &s), ERR_REFUSED);
+		ck_assert_int_eq(take(&web, 1, &s), ERR_REFUSED);
+	}
+}
+END_TEST
+
+START_TEST(log_foreign)
+{
+	static const char swap[] = "SWAPSPACE2";
+	const uint32_t head[3] = {1, 100, 0}; /* version, last page */
+	struct spool *s;
+	int fd;
+
+	new_log(LOG_SIZE);
+	fd = open(path, O_RDWR);
+	ck_assert_int_eq(io_pwrite(fd, head, sizeof(head), 1024), 0);
+	ck_assert_int_eq(io_pwrite(fd, swap, 10, 4096 - 10), 0);
+	ck_assert_int_eq(take(&web, 1, &s), ERR_REFUSED);
+	ck_assert_int_eq(io_pwrite(fd, "          ", 10, 4096 - 10), 0);
+	close(fd);
+	ck_assert_int_eq(take(&web, 1, &s), ERR_NONE);
+	spool_free(s);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("spool");
@@ -140,6 +276,10 @@ int main(void)
 	tcase_add_test(t, gives_back);
 	tcase_add_test(t, torn_and_damaged);
 	tcase_add_test(t, room);
+	tcase_add_test(t, log_life);
+	tcase_add_test(t, log_size);
+	tcase_add_test(t, log_damaged);
+	tcase_add_test(t, log_foreign);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
