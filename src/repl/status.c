@@ -55,8 +55,11 @@ static json_t *volume_json(const struct partnership *p, unsigned i, char *cause,
 		json_object_set_new(j, "error", json_string(e.text));
 		return j;
 	}
+	json_object_set_new(j, "kind", json_string(v->ops->kind));
 	json_object_set_new(j, "size", json_integer(v->size));
-	if (hl.data_percent >= 0) {
+	if (hl.meta_percent < 0 && hl.data_percent >= 0)
+		json_object_set_new(j, "space_percent", json_real(hl.data_percent));
+	if (hl.meta_percent >= 0) {
 		json_object_set_new(j, "pool_data_percent", json_real(hl.data_percent));
 		json_object_set_new(j, "pool_metadata_percent", json_real(hl.meta_percent));
 		json_object_set_new(j, "pool_snapshots", json_integer(hl.snapshots));

@@ -185,8 +185,14 @@ static void print_volumes(const json_t *list)
 
 	json_array_foreach(list, i, v)
 	{
-		printf("volume:       %s = %s, %s\n", str(v, "local"), str(v, "remote"),
-		       json_object_get(v, "error") ? str(v, "error") : fmt_bytes(num(v, "size")).s);
+		if (json_object_get(v, "error"))
+			printf("volume:       %s = %s, %s\n", str(v, "local"), str(v, "remote"),
+			       str(v, "error"));
+		else
+			printf("volume:       %s = %s, %s, %s\n", str(v, "local"), str(v, "remote"),
+			       str(v, "kind"), fmt_bytes(num(v, "size")).s);
+		if (json_object_get(v, "space_percent"))
+			printf("  space:      %.1f %% used\n", num(v, "space_percent"));
 		if (json_object_get(v, "pool_data_percent"))
 			printf("  pool:       data %.1f %%, metadata %.1f %%, %.0f snapshots in "
 			       "its life\n",
