@@ -111,11 +111,21 @@ void file_set_size(struct file *f, uint64_t size)
 		f->v.block_size *= 2;
 }
 
+/* Whatever has the name, opening it must not wait. For what is read and written O_NONBLOCK must go
+ * again: io_uring takes it at its word, and above a device that cannot promise never to wait
+ * (dm-crypt, dm-thin) every request comes back with EAGAIN, for ever. */
+static int may_wait(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
 int file_openat(const struct file *f, const char *name, int flags)
 {
 	static const int extra[] = {O_DIRECT | O_NOATIME, O_DIRECT, O_NOATIME, 0};
 	const unsigned first = f->direct ? 0 : 2;
-	int fd = -1;
+	_cleanup_close_ int fd = -1;
 
 	flags |= O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	for (unsigned i = first; i < ARRAY_SIZE(extra); i++) {
@@ -123,7 +133,7 @@ int file_openat(const struct file *f, const char *name, int flags)
 		if (fd >= 0 || (errno != EPERM && errno != EINVAL))
 			break;
 	}
-	return fd;
+	return fd < 0 || may_wait(fd) < 0 ? -1 : take_fd(&fd);
 }
 
 /* Inode numbers of btrfs count within a subvolume, so that goes in too, as statfs(2) does it. */
