@@ -218,6 +218,17 @@ int session_rewind(struct session *s, bool strict, struct err *e)
 	return 0;
 }
 
+int session_forget_received(struct session *s, struct err *e)
+{
+	struct host_path received = session_file(s, "received");
+
+	if (io_mkdirs(session_file(s, "").s, 0700, e) < 0)
+		return -1;
+	if (unlink(received.s) < 0 && errno != ENOENT)
+		return err_sys(e, "remove %s", received.s);
+	return io_sync_dir_of(received.s, e);
+}
+
 int session_forget_cut(struct session *s, struct err *e)
 {
 	struct host_path manifest = session_file(s, "manifest"), rest = session_file(s, "");
