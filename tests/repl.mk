@@ -41,7 +41,10 @@ REPL_LAB = \
 	tests/repl/era-thick.lab \
 	tests/repl/era.lab \
 	tests/repl/external.lab \
+	tests/repl/file-crash.lab \
 	tests/repl/file-group.lab \
+	tests/repl/file-loss.lab \
+	tests/repl/file-power.lab \
 	tests/repl/file-refuse.lab \
 	tests/repl/files.lab \
 	tests/repl/fine.lab \
@@ -74,7 +77,7 @@ REPL_LAB = \
 	tests/repl/verify-run.lab \
 	tests/repl/verify.lab
 TESTS += $(REPL_LAB)
-EXTRA_DIST += $(REPL_LAB) tests/repl/era-setup.sh tests/repl/group.sh \
+EXTRA_DIST += $(REPL_LAB) tests/repl/era-setup.sh tests/repl/files.sh tests/repl/group.sh \
 	tests/repl/redo-log.sh tests/repl/redo.sh tests/repl/setup.sh
 check_PROGRAMS += unit-spool
 unit_spool_SOURCES = tests/unit/unit-spool.c
