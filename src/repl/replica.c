@@ -474,8 +474,8 @@ int replica_rewind(struct replicas *r, const struct partnership *p, struct err *
 	session_close(s);
 	replica_hash_rest(r->hash);
 	result = session_open(s, r->host, p, LOCK_MS, e);
-	/* the manifest goes last: after a crash in between, what an open cut has left in a head must
-	 * not look like somebody's writes */
+	/* the manifest goes last: after a crash in between, what an open cut has left in a head
+	 * must not look like somebody's writes */
 	if (result == 0 && (redo_settle(s, e) < 0 || session_forget_received(s, e) < 0 ||
 			    session_rewind(s, true, e) < 0 || session_forget_cut(s, e) < 0))
 		result = -1;

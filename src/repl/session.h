@@ -80,8 +80,8 @@ int session_rewind(struct session *s, bool strict, struct err *e);
  * 1, or 0 when there is none (or it is the committed cut, whose files are then removed), or -1. */
 int session_open_cut(struct session *s, struct buf *out, struct err *e);
 int session_forget_cut(struct session *s, struct err *e);
-/* Durably without its list of segments, the open cut cannot be resumed; its manifest still says that
- * the heads may differ from the committed cut. */
+/* Durably without its list of segments, the open cut cannot be resumed; its manifest still says
+ * that the heads may differ from the committed cut. */
 int session_forget_received(struct session *s, struct err *e);
 
 #endif
