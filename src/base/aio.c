@@ -101,7 +101,9 @@ static enum outcome judge(struct aio_req *r)
 {
 	size_t before = r->done;
 
-	if (r->result == -EINTR || r->result == -EAGAIN)
+	if (r->result == -EAGAIN)
+		aio_move(r); /* io_uring could not wait for us; asking it again might never end */
+	if (r->result == -EINTR)
 		return AGAIN;
 	if (r->result < 0) {
 		errno = -r->result;

@@ -28,4 +28,7 @@ struct aio_engine {
 
 extern const struct aio_engine aio_uring, aio_threads;
 
+/* The same by pread(2) or pwrite(2), at once. */
+void aio_move(struct aio_req *r);
+
 #endif

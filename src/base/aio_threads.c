@@ -40,7 +40,7 @@ static struct aio_req *take(struct list *l)
 	return r;
 }
 
-static void move(struct aio_req *r)
+void aio_move(struct aio_req *r)
 {
 	uint8_t *p = r->p + r->done;
 	size_t n = r->len - r->done;
@@ -64,7 +64,7 @@ static void *work(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&p->mutex);
-		move(r);
+		aio_move(r);
 		pthread_mutex_lock(&p->mutex);
 		put(&p->done, r);
 		pthread_cond_signal(&p->ended);
