@@ -39,7 +39,8 @@ struct thin {
 	unsigned keep;        /* of the last prepare */
 	unsigned slots;
 	struct thin_slot slot[THIN_SLOTS_MAX];
-	double threshold; /* percent; LVM's own */
+	uint64_t loaded_us; /* when LVM was asked, fmt_mono_us() */
+	double threshold;   /* percent; LVM's own */
 
 	/* the cut under way */
 	struct thin_slot *into;

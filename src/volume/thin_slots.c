@@ -5,11 +5,13 @@
 
 #include "dmdev.h"
 #include "fault.h"
+#include "fmt.h"
 #include "log.h"
 #include "tags.h"
 #include "thin.h"
 
 #define ATTEMPTS 3
+#define FRESH_US 2000000 /* from open to prepare */
 
 static bool is_slot(const struct lvm_lv *lv, const struct tags *tags, const char *pool_uuid)
 {
@@ -124,6 +126,7 @@ int thin_load(struct thin *t, struct err *e)
 		return 1;
 	}
 	strcpy(t->v.uuid, head->uuid);
+	t->loaded_us = fmt_mono_us();
 	return load_head(t, &l, head, e);
 }
 
@@ -314,10 +317,13 @@ static int set_flags(struct thin *t, struct err *e)
 	return lvm_do(e, "lvchange", "-q", "-ay", t->v.name);
 }
 
-/* What LVM must have: the flags, enough slots, and those large enough. */
+/* What LVM must have: the flags, enough slots, and those large enough. What open() has just asked
+ * is not asked again: mend() sees whether a volume was made or removed since. */
 static int arrange(struct thin *t, unsigned keep, struct err *e)
 {
-	if (thin_load(t, e) != 0 || activate_pool(t, e) < 0 || set_flags(t, e) < 0)
+	bool fresh = fmt_mono_us() - t->loaded_us < FRESH_US;
+
+	if ((!fresh && thin_load(t, e) != 0) || activate_pool(t, e) < 0 || set_flags(t, e) < 0)
 		return -1;
 	if (t->slots <= keep) {
 		for (unsigned n = t->slots; n <= keep; n++)
@@ -366,6 +372,7 @@ int thin_prepare_again(struct thin *t, struct err *e)
 		tokens[n] = strcpy(copy[n], t->slot[i].token);
 		n++;
 	}
+	t->loaded_us = 0;
 	return thin_prepare(&t->v, tokens, n, t->keep, e);
 }
 
