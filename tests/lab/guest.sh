@@ -219,8 +219,20 @@ lab_active()
 }
 
 # same LV LV [BYTES]: equal size (or the first BYTES) and equal bytes, read below the page cache.
-# An inactive one, also one with the skip flag, is activated for the time. An absolute path: a file.
+# An inactive one, also one with the skip flag, is activated for the time. An absolute path: a file. The
+# load of fsync_load waits meanwhile, since a guest has one processor.
 same()
+{
+	local status
+
+	[ -z "${lab_load:-}" ] || kill -STOP "$lab_load"
+	lab_same "$@"
+	status=$?
+	[ -z "${lab_load:-}" ] || kill -CONT "$lab_load"
+	return $status
+}
+
+lab_same()
 {
 	local lv size=() path=() asleep=() status
 
