@@ -189,7 +189,7 @@ make_vg() # VG DEVICE...
 		echo "device-mapper has devices of a group $vg already"
 		return 1
 	fi
-	pvcreate -qff -y "$@" >/dev/null && vgcreate -q "$vg" "$@" >/dev/null
+	vgcreate -qff -y "$vg" "$@" >/dev/null # makes the physical volumes, too
 }
 
 make_pool() # VG SIZE [lvcreate words]: the thin pool VG/pool
@@ -198,6 +198,11 @@ make_pool() # VG SIZE [lvcreate words]: the thin pool VG/pool
 
 	shift 2
 	lvcreate -q -y -L "$size" -T "$vg/pool" "$@" >/dev/null
+}
+
+make_pool_and_volume() # VG POOL_SIZE NAME SIZE: both in one step
+{
+	lvcreate -q -y -L "$2" -T "$1/pool" -V "$4" -n "$3" >/dev/null
 }
 
 make_volume() # VG NAME SIZE [lvcreate words]: a thin volume

@@ -16,8 +16,7 @@ json=
 make_site() # SIZE POOL: everything but the server and the partnership
 {
 	hosts && make_vg src "$(lab_pv 1)" && make_vg dst "$(lab_pv 2)" &&
-		make_pool src "$2" && make_pool dst "$2" &&
-		make_volume src data "$1" && make_volume dst data "$1"
+		make_pool_and_volume src "$2" data "$1" && make_pool_and_volume dst "$2" data "$1"
 }
 
 site()
