@@ -275,7 +275,7 @@ scribble() # FILE OFFSET_KIB LENGTH_KIB: random bytes there, durable
 # first; a block device is used from its start.
 fsync_load()
 {
-	"$LAB_BUILD/lab-load" run "$LAB_SHARED/acked" "$@" &
+	nice "$LAB_BUILD/lab-load" run "$LAB_SHARED/acked" "$@" & # the guest has one processor
 	lab_load=$!
 	wait_for 10 test -s "$LAB_SHARED/acked"
 }
