@@ -41,7 +41,7 @@ struct volume {
 	char partnership[33];       /* id of the partnership, for tags */
 	uint64_t size;              /* bytes */
 	uint32_t block_size;        /* bytes: granularity of changed-block sets */
-	uint64_t size_step;         /* bytes: its size is a multiple of it; 0: of nothing much */
+	uint64_t size_step;         /* bytes: sizes are rounded up to it; 0: they are not */
 	bool fixed_size;            /* cannot be resized, and may be larger than its source */
 	bool in_group;         /* other volumes are cut at the same instant; set by cut_group() */
 	uint32_t discard_unit; /* bytes: whole aligned units discarded read as zeros afterwards;
