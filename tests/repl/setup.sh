@@ -85,13 +85,15 @@ committed() # generation and number
 
 keep_committed() # FILE: its bytes, of the first volume, a thin one of dst/pool
 {
-	local s pool=/dev/mapper/dst-pool-tpool
+	local s status pool=/dev/mapper/dst-pool-tpool
 
 	s=$(<"$LAB_STATE/B/var/web/state.json")
 	[[ $s =~ .*\"thin:[^:]*:([0-9]+):.*\"size\":\ ([0-9]+) ]] || return 1
 	dmsetup create -r peek --table "0 $((BASH_REMATCH[2] / 512)) thin $pool ${BASH_REMATCH[1]}" || return 1
 	dd if=/dev/mapper/peek of="$1" bs=1M iflag=direct status=none
+	status=$?
 	dmsetup remove peek
+	return $status # what was read in part must not look like a cut
 }
 
 committed_is() # FILE: as kept
