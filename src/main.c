@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* srsync COMMAND: finds the command, prints its error once, turns it into an exit code. */
+#define _GNU_SOURCE
 #include <config.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +10,8 @@
 
 #include "log.h"
 #include "ui.h"
+
+#define STACK_SIZE (512L << 10) /* bytes; the deepest calls need a quarter of it */
 
 static void usage(FILE *f)
 {
@@ -22,6 +26,18 @@ static void usage(FILE *f)
 				fprintf(f, "  %-8s %s\n", c->name, c->help);
 	}
 	fputs("\nsrsync COMMAND --help explains one; srsync(8) explains all.\n", f);
+}
+
+/* A cut locks the memory of the process (cut.c), whole stacks too: the usual 8 MiB for each thread
+ * of srsync serve would be most of what it then holds, and most of the time that a commit takes. */
+static void small_stacks(void)
+{
+	pthread_attr_t a;
+
+	pthread_attr_init(&a);
+	if (pthread_attr_setstacksize(&a, STACK_SIZE) == 0)
+		pthread_setattr_default_np(&a);
+	pthread_attr_destroy(&a);
 }
 
 /* The variable of the environment that a global option stands for, or NULL. */
@@ -88,6 +104,7 @@ int main(int argc, char **argv)
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
+	small_stacks();
 	r = run(argc, argv, &e);
 	if (r < 0) {
 		fflush(stdout);

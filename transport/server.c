@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "aio.h"
 #include "log.h"
 #include "server_state.h"
 #include "signals.h"
@@ -99,7 +100,7 @@ void server_unref(struct server_conn *c)
 		p = &(*p)->next;
 	*p = c->next;
 	closep(&c->fd);
-	free(c->body);
+	aio_release(c->body, c->body_cap);
 	free(c);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aio.h"
 #include "fmt.h"
 #include "js.h"
 #include "log.h"
@@ -131,9 +132,8 @@ static void make_room(struct server_conn *c, size_t n)
 {
 	if (n <= c->body_cap)
 		return;
-	free(TAKE(c->body));
-	c->body_cap = 0;
-	c->body = xmalloc(n);
+	aio_release(c->body, c->body_cap);
+	c->body = aio_alloc(n);
 	c->body_cap = n;
 }
 

@@ -160,6 +160,7 @@ void *aio_alloc(size_t n)
 	if (p == MAP_FAILED)
 		no_memory();
 	madvise(p, n, MADV_HUGEPAGE); /* a kernel without them says no, which is fine */
+	madvise(p, n, MADV_DONTFORK);
 	return p;
 }
 

@@ -42,7 +42,8 @@ int aio_next(struct aio *a, void **user, struct err *e);
 int aio_drain(struct aio *a, struct err *e);
 
 /* Whole bytes of memory for O_DIRECT, from the kernel, on huge pages where it has some: pinning
- * them for each request then costs little. Ends the process when there is none, as xmalloc(). */
+ * them for each request then costs little. A forked child does not have it: otherwise every page
+ * would be copied when next written. Ends the process when there is none, as xmalloc(). */
 void *aio_alloc(size_t n);
 void aio_release(void *p, size_t n); /* NULL is fine */
 
