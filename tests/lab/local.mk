@@ -31,7 +31,7 @@ STYLE_TESTS = tests/layers.sh tests/style.sh
 TESTS += $(STYLE_TESTS) $(LAB_SELF)
 
 EXTRA_DIST += $(STYLE_TESTS) $(LAB_SELF) tests/layers tests/functions.sh \
-	tests/lab/README tests/lab/demo.sh tests/lab/demo.lab tests/lab/guest.sh tests/lab/host.sh \
+	tests/lab/README tests/lab/demo.sh tests/lab/dog tests/lab/demo.lab tests/lab/guest.sh tests/lab/host.sh \
 	tests/lab/hosts.sh tests/lab/init tests/lab/native.sh tests/lab/run
 
 clean-local:
