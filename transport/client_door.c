@@ -6,6 +6,7 @@
 
 #include "cleanup.h"
 #include "client_door.h"
+#include "tls.h"
 
 /* A socket on a free port of the loopback interface. */
 static int local_socket(int flags, struct sockaddr_in *a)
@@ -19,6 +20,7 @@ static int local_socket(int flags, struct sockaddr_in *a)
 	    getsockname(fd, (struct sockaddr *)a, &len) < 0)
 		return -1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	tls_widen(fd);
 	return take_fd(&fd);
 }
 

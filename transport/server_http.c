@@ -13,8 +13,10 @@
 #include "route.h"
 #include "server_state.h"
 #include "signals.h"
+#include "tls_session.h"
 
-#define MEMORY_LIMIT (512u << 10) /* bytes per connection: headers, and half of it for reading */
+#define HEADERS      8192u
+#define MEMORY_LIMIT (2 * (TLS_CHUNK + HEADERS)) /* bytes per connection, half of them for reading */
 /* A body may come slowly, but not so slowly that it keeps a thread for ever. */
 #define BODY_GRACE_MS 30000
 #define BODY_RATE_MIN 4 /* bytes per millisecond, after the grace: slow lines are no crime */

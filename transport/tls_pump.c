@@ -17,7 +17,6 @@
 #include "tls.h"
 #include "tls_session.h"
 
-#define RECORD_MAX 16384 /* plain bytes of a TLS record */
 #define LINGER_MS  2000
 
 struct pump {
@@ -51,8 +50,8 @@ int tls_receive(struct tls *t)
 
 	buf_reset(&t->in);
 	t->in_used = 0;
-	buf_reserve(&t->in, TLS_CHUNK);
-	n = recv(t->fd, t->in.data, TLS_CHUNK, 0);
+	buf_reserve(&t->in, TLS_CHUNK_RECORDS);
+	n = recv(t->fd, t->in.data, TLS_CHUNK_RECORDS, 0);
 	if (n < 0)
 		return again() ? 0 : -1;
 	t->in.len = n;
@@ -85,8 +84,8 @@ static int decrypt(struct tls *t)
 	for (;;) {
 		ssize_t n;
 
-		buf_reserve(&t->plain_in, RECORD_MAX);
-		n = gnutls_record_recv(t->session, t->plain_in.data + t->plain_in.len, RECORD_MAX);
+		buf_reserve(&t->plain_in, TLS_RECORD);
+		n = gnutls_record_recv(t->session, t->plain_in.data + t->plain_in.len, TLS_RECORD);
 		if (n == GNUTLS_E_AGAIN)
 			return 0;
 		if (n == 0 || (n < 0 && gnutls_error_is_fatal(n)))

@@ -15,5 +15,5 @@ libbase_a_SOURCES = \
 	src/base/lock.c src/base/lock.h \
 	src/base/log.c src/base/log.h \
 	src/base/mem.c \
-	src/base/spawn.c src/base/spawn.h
+	src/base/program.c src/base/program.h
 BASE_LIBS = libbase.a $(JANSSON_LIBS) $(URING_LIBS) $(SYSTEMD_LIBS) -lm

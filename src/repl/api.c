@@ -9,7 +9,7 @@
 #include "peers.h"
 #include "remote.h"
 #include "segment.h"
-#include "spawn.h"
+#include "program.h"
 #include "status.h"
 #include "target.h"
 
@@ -299,12 +299,12 @@ static int run_command(const struct api *a, const char *command, const char *nam
 			      name,
 			      NULL,
 			      NULL};
-	struct spawn s = {.argv = argv};
+	struct program s = {.argv = argv};
 	int r;
 
 	if (!strcmp(command, "sync") || !strcmp(command, "verify"))
 		argv[7] = "--json";
-	r = spawn_run(&s, out, &words, e);
+	r = program_run(&s, out, &words, e);
 	if (r == 0 || r == -1)
 		return r;
 	buf_put_u8(&words, 0);

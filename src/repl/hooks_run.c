@@ -8,7 +8,7 @@
 
 #include "hooks_run.h"
 #include "io.h"
-#include "spawn.h"
+#include "program.h"
 
 #define SAID_LINES 3
 #define SAID_MAX   300
@@ -141,7 +141,7 @@ static int call(const struct hooks *k, const char *name, const char *word, struc
 	_cleanup_free_ char *path = xasprintf("%s/%s", k->dir, name);
 	_cleanup_free_ char *whose = xasprintf("SRSYNC_PARTNERSHIP=%s", k->partnership);
 	_cleanup_free_ char *which = xasprintf("SRSYNC_VOLUMES=%s", k->volumes);
-	const struct spawn s = {
+	const struct program s = {
 		.argv = (const char *const[]){path, word, k->partnership, NULL},
 		.env = (const char *const[]){whose, which, NULL},
 		.timeout_ms = k->limit_ms,
@@ -150,7 +150,7 @@ static int call(const struct hooks *k, const char *name, const char *word, struc
 	_cleanup_buf_ struct buf said = BUF_INIT;
 	char lines[SAID_MAX];
 	struct err why = ERR_INIT;
-	int r = spawn_run(&s, &said, &said, &why);
+	int r = program_run(&s, &said, &said, &why);
 
 	if (r == 0)
 		return 0;

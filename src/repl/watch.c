@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
 #include <string.h>
 
 #include "partnership.h"
@@ -24,6 +25,18 @@ static void show(struct watch *w, uint64_t *last_bytes, uint64_t *last_us)
 		w->show(w->arg, &w->p);
 }
 
+/* Waits for the end as long as the next look may take. */
+static bool finished(struct watch *w)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_nsec += LOOK_NS;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return sem_clockwait(&w->finished, CLOCK_MONOTONIC, &t) == 0;
+}
+
 static void *watch_thread(void *arg)
 {
 	struct watch *w = arg;
@@ -31,10 +44,7 @@ static void *watch_thread(void *arg)
 
 	w->p.bytes = last_bytes;
 	progress_save(w->host, w->name, &w->p);
-	while (!w->finished) {
-		struct timespec t = {0, LOOK_NS};
-
-		nanosleep(&t, NULL);
+	while (!finished(w)) {
 		if (partnership_paused(w->host, w->name))
 			w->paused = true;
 		if (stop_wanted() || w->paused)
@@ -52,15 +62,17 @@ int watch_start(struct watch *w, struct err *e)
 
 	if (!w->p.start_ms)
 		w->p.start_ms = fmt_now_ms();
-	w->cancel = w->finished = w->paused = false;
+	w->cancel = w->paused = false;
+	sem_init(&w->finished, 0, 0);
 	r = pthread_create(&w->thread, NULL, watch_thread, w);
 	return r ? err_set(e, ERR_FAILED, "start a thread: %s", strerror(r)) : 0;
 }
 
 void watch_stop(struct watch *w)
 {
-	w->finished = true;
+	sem_post(&w->finished);
 	pthread_join(w->thread, NULL);
+	sem_destroy(&w->finished);
 }
 
 int watch_explain(const struct watch *w, struct err *e)

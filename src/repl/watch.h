@@ -5,6 +5,7 @@
 #define WATCH_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "report.h"
@@ -21,7 +22,8 @@ struct watch {
 
 	/* The job ends soon, with an error, when this is set. */
 	atomic_bool cancel;
-	atomic_bool finished, paused;
+	atomic_bool paused;
+	sem_t finished;
 	pthread_t thread;
 };
 

@@ -14,7 +14,7 @@
 #include "js.h"
 #include "lock.h"
 #include "lvm.h"
-#include "spawn.h"
+#include "program.h"
 
 #define TIMEOUT_MS  (10 * 60 * 1000) /* a busy group makes LVM wait for its lock */
 #define SETTINGS_US 60000000         /* LVM's settings are asked for again after so long */
@@ -51,13 +51,13 @@ static int run(const char *const *argv, struct buf *out, struct err *e)
 {
 	static const char *const env[] = {"LC_ALL=C", "LVM_SUPPRESS_FD_WARNINGS=1", NULL};
 	_cleanup_buf_ struct buf errout = BUF_INIT;
-	struct spawn s = {.argv = argv,
+	struct program s = {.argv = argv,
 			  .env = env,
 			  .timeout_ms = TIMEOUT_MS,
 			  .never_kill = true,
 			  .out_max = REPORT_MAX};
 	char why[400] = "it gives no reason";
-	int status = spawn_run(&s, out, &errout, e);
+	int status = program_run(&s, out, &errout, e);
 
 	if (status == 0)
 		return 0;

@@ -14,7 +14,7 @@
 #include "io.h"
 #include "js.h"
 #include "lock.h"
-#include "spawn.h"
+#include "program.h"
 
 static char dir[64], path[96];
 
@@ -348,21 +348,21 @@ START_TEST(test_lock_asked)
 }
 END_TEST
 
-static int run(const char *script, const struct spawn *how, struct buf *out, struct buf *errout,
+static int run(const char *script, const struct program *how, struct buf *out, struct buf *errout,
 	       struct err *e)
 {
 	const char *argv[] = {"sh", "-c", script, NULL};
-	struct spawn s = *how;
+	struct program s = *how;
 
 	s.argv = argv;
-	return spawn_run(&s, out, errout, e);
+	return program_run(&s, out, errout, e);
 }
 
-START_TEST(test_spawn)
+START_TEST(test_program)
 {
 	static const char *const env[] = {"SRSYNC_X=y", NULL}, *none[] = {"/no/such/program", NULL};
 	_cleanup_buf_ struct buf out = BUF_INIT, err = BUF_INIT;
-	struct spawn plain = {.env = env}, missing = {.argv = none};
+	struct program plain = {.env = env}, missing = {.argv = none};
 	struct err e = ERR_INIT;
 
 	ck_assert_int_eq(run("echo $SRSYNC_X; echo no >&2; exit 3", &plain, &out, &err, &e), 3);
@@ -370,32 +370,32 @@ START_TEST(test_spawn)
 	ck_assert(err.len == 3 && !memcmp(err.data, "no\n", 3));
 	ck_assert_int_eq(run("kill -9 $$", &plain, NULL, NULL, &e), 128 + 9);
 	ck_assert_int_eq(run("read x; test $? = 1", &plain, NULL, NULL, &e), 0); /* no input */
-	ck_assert_int_eq(spawn_run(&missing, NULL, NULL, &e), 127);
+	ck_assert_int_eq(program_run(&missing, NULL, NULL, &e), 127);
 	plain.out_max = 1000;
 	ck_assert_int_eq(run("exec yes", &plain, &out, NULL, &e), -1);
 	ck_assert_int_eq(e.code, ERR_FAILED);
 }
 END_TEST
 
-START_TEST(test_spawn_input)
+START_TEST(test_program_input)
 {
 	_cleanup_buf_ struct buf in = BUF_INIT, out = BUF_INIT;
 	struct err e = ERR_INIT;
-	struct spawn s;
+	struct program s;
 
 	signal(SIGPIPE, SIG_IGN);
 	while (in.len < 3 << 20)
 		buf_put_le32(&in, in.len);
-	s = (struct spawn){.input = in.data, .input_len = in.len, .timeout_ms = 20000};
+	s = (struct program){.input = in.data, .input_len = in.len, .timeout_ms = 20000};
 	ck_assert_int_eq(run("exec cat", &s, &out, NULL, &e), 0); /* both pipes full at once */
 	ck_assert(out.len == in.len && !memcmp(out.data, in.data, in.len));
 	ck_assert_int_eq(run("exec true", &s, NULL, NULL, &e), 0); /* reads nothing of it */
 }
 END_TEST
 
-START_TEST(test_spawn_time)
+START_TEST(test_program_time)
 {
-	struct spawn s = {.timeout_ms = 200}, patient = {.timeout_ms = 60000};
+	struct program s = {.timeout_ms = 200}, patient = {.timeout_ms = 60000};
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	struct err e = ERR_INIT;
 	uint64_t t = fmt_mono_us();
@@ -410,12 +410,13 @@ START_TEST(test_spawn_time)
 END_TEST
 
 /* A command that may not be killed is not, also not by our closing what it prints to. */
-START_TEST(test_spawn_never_kill)
+START_TEST(test_program_never_kill)
 {
 	_cleanup_free_ char *script = xasprintf("sleep 0.6; echo x; echo y; echo done >%s", path);
-	struct spawn s = {.timeout_ms = 200, .never_kill = true};
+	struct program s = {.timeout_ms = 200, .never_kill = true};
 	struct err e = ERR_INIT;
 
+	signal(SIGPIPE, SIG_IGN); /* as main does */
 	ck_assert_int_eq(run(script, &s, NULL, NULL, &e), -1);
 	ck_assert_int_eq(e.code, ERR_BUSY);
 	for (unsigned i = 0; i < 500 && access(path, F_OK) < 0; i++)
@@ -459,10 +460,10 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, test_js_refused);
 	tcase_add_test(t, test_lock);
 	tcase_add_test(t, test_lock_asked);
-	tcase_add_test(t, test_spawn);
-	tcase_add_test(t, test_spawn_input);
-	tcase_add_test(t, test_spawn_time);
-	tcase_add_test(t, test_spawn_never_kill);
+	tcase_add_test(t, test_program);
+	tcase_add_test(t, test_program_input);
+	tcase_add_test(t, test_program_time);
+	tcase_add_test(t, test_program_never_kill);
 	tcase_add_test(t, test_err);
 }
 

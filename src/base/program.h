@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs a helper program by its argument list, never by a shell. */
-#ifndef SPAWN_H
-#define SPAWN_H
+#ifndef PROGRAM_H
+#define PROGRAM_H
 
 #include <stdbool.h>
 
 #include "buf.h"
 #include "err.h"
 
-struct spawn {
+struct program {
 	const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
 	const char *const *env;  /* extra NAME=VALUE words, NULL-terminated, or NULL */
 	const void *input;       /* bytes for standard input, or NULL for /dev/null */
@@ -22,7 +22,8 @@ struct spawn {
  * error (each may be NULL: then it is thrown away). What it leaves running in the background is not
  * waited for, also if that holds the outputs open. The child's exit status (0..255; 127 also if the
  * program cannot be executed), 128+signal if a signal ended it, or -1 with e filled if it could not
- * be started, timed out or wrote too much. The process ignores SIGPIPE (as main does). */
-int spawn_run(const struct spawn *s, struct buf *out, struct buf *errout, struct err *e);
+ * be started, timed out or wrote too much. The process ignores SIGPIPE (as main does), and so does a child
+ * with never_kill. */
+int program_run(const struct program *s, struct buf *out, struct buf *errout, struct err *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -12,9 +13,10 @@
 #include "cleanup.h"
 #include "fmt.h"
 #include "io.h"
-#include "spawn.h"
+#include "program.h"
 
 #define OUT_MAX_DEFAULT (16u << 20)
+#define PROGRAM_CANNOT    127 /* as a shell says it */
 
 struct child {
 	pid_t pid;
@@ -31,48 +33,79 @@ static void child_close(struct child *c)
 	closep(&c->err);
 }
 
-/* In the child: our pipes on 0, 1, 2, the extra environment, and off. */
-static void exec_child(const struct spawn *s, int in, int out, int err)
+/* The environment with the extra words, which stand first: those of the same name are dropped. */
+static char **child_env(const char *const *extra)
 {
-	sigset_t none;
+	size_t n = 0, k = 0, own = 0;
+	char **all;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* when we stop waiting, our ends of the pipes close: that must not kill it either */
-	signal(SIGPIPE, s->never_kill ? SIG_IGN : SIG_DFL);
-	setpgid(0, 0);
-	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
-		_exit(127);
-	for (const char *const *v = s->env; v && *v; v++)
-		putenv((char *)*v);
-	execvp(s->argv[0], (char *const *)s->argv);
-	dprintf(2, "%s: %s\n", s->argv[0], strerror(errno));
-	_exit(127);
+	while (environ[n])
+		n++;
+	while (extra && extra[own])
+		own++;
+	all = xcalloc(n + own + 1, sizeof(all[0]));
+	for (; k < own; k++)
+		all[k] = (char *)extra[k];
+	for (size_t i = 0; i < n; i++) {
+		bool ours = false;
+
+		for (size_t j = 0; j < own && !ours; j++)
+			ours = !strncmp(environ[i], extra[j], strcspn(extra[j], "=") + 1);
+		if (!ours)
+			all[k++] = environ[i];
+	}
+	return all;
 }
 
-static int start(const struct spawn *s, struct child *c, struct err *e)
+/* No fork(): srsync serve is large, and a copy of its page tables is dear. 0, or an errno. */
+static int launch(const struct program *s, int in, int out, int err, pid_t *pid)
 {
-	int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
-	int bad = pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC);
+	_cleanup_free_ char **env = child_env(s->env);
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t attr;
+	sigset_t none, pipe;
+	int r;
 
-	if (!bad)
-		c->pid = fork();
-	if (!bad && c->pid == 0)
-		exec_child(s, in[0], out[1], err[1]);
-	*c = (struct child){bad ? -1 : c->pid, -1, in[1], out[0], err[0], 0};
+	sigemptyset(&none);
+	sigemptyset(&pipe);
+	/* when we stop waiting, our ends of the pipes close: that must not kill it either */
+	if (!s->never_kill)
+		sigaddset(&pipe, SIGPIPE);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+						POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &pipe);
+	posix_spawn_file_actions_init(&fa);
+	posix_spawn_file_actions_adddup2(&fa, in, 0);
+	posix_spawn_file_actions_adddup2(&fa, out, 1);
+	posix_spawn_file_actions_adddup2(&fa, err, 2);
+	r = posix_spawnp(pid, s->argv[0], &fa, &attr, (char *const *)s->argv, env);
+	posix_spawn_file_actions_destroy(&fa);
+	posix_spawnattr_destroy(&attr);
+	return r;
+}
+
+static int start(const struct program *s, struct child *c, struct err *e)
+{
+	int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, r = -1;
+	bool piped = !pipe2(in, O_CLOEXEC) && !pipe2(out, O_CLOEXEC) && !pipe2(err, O_CLOEXEC);
+
+	*c = (struct child){-1, -1, in[1], out[0], err[0], 0};
+	if (piped)
+		errno = r = launch(s, in[0], out[1], err[1], &c->pid);
+	if (r == 0)
+		c->ended = pidfd_open(c->pid, 0);
+	if (c->ended < 0)
+		err_sys(e, "start %s", s->argv[0]);
 	closep(&in[0]);
 	closep(&out[1]);
 	closep(&err[1]);
-	if (c->pid > 0) {
-		setpgid(c->pid, c->pid); /* both do: whoever is first, a kill finds the group */
-		c->ended = pidfd_open(c->pid, 0);
-	}
 	if (c->ended < 0) {
-		err_sys(e, "start %s", s->argv[0]);
 		child_close(c);
-		if (c->pid > 0 && kill(-c->pid, SIGKILL) == 0) /* it has hardly begun */
+		if (r == 0 && kill(-c->pid, SIGKILL) == 0) /* it has hardly begun */
 			waitpid(c->pid, NULL, 0);
-		return -1;
+		return r > 0 && r != EAGAIN && r != ENOMEM ? PROGRAM_CANNOT : -1;
 	}
 	/* else a child that does not read would block us while we block it */
 	fcntl(c->in, F_SETFL, O_NONBLOCK);
@@ -81,7 +114,7 @@ static int start(const struct spawn *s, struct child *c, struct err *e)
 	return 0;
 }
 
-static void feed(const struct spawn *s, struct child *c)
+static void feed(const struct program *s, struct child *c)
 {
 	ssize_t n = 0;
 
@@ -126,7 +159,7 @@ static int drain_rest(int *fd, struct buf *into, size_t max)
 	return r;
 }
 
-static int pump(const struct spawn *s, struct child *c, struct buf *out, struct buf *errout,
+static int pump(const struct program *s, struct child *c, struct buf *out, struct buf *errout,
 		struct err *e)
 {
 	size_t max = s->out_max ? s->out_max : OUT_MAX_DEFAULT;
@@ -158,13 +191,15 @@ static int pump(const struct spawn *s, struct child *c, struct buf *out, struct 
 	return 0;
 }
 
-int spawn_run(const struct spawn *s, struct buf *out, struct buf *errout, struct err *e)
+int program_run(const struct program *s, struct buf *out, struct buf *errout, struct err *e)
 {
 	struct child c;
-	int status, failed;
+	int status, failed, r = start(s, &c, e);
 
-	if (start(s, &c, e) < 0)
-		return -1;
+	if (r == PROGRAM_CANNOT && errout)
+		buf_put(errout, e->text, strlen(e->text));
+	if (r)
+		return r;
 	failed = pump(s, &c, out, errout, e) < 0;
 	child_close(&c);
 	if (failed && s->never_kill)
