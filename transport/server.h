@@ -41,6 +41,9 @@ struct server_route {
 	const char *pattern; /* "/v1/replicas/(star)/cuts/(star)": a star matches one path part */
 	server_handler *handler;
 	size_t body_max; /* bytes; larger bodies get 413 before any allocation */
+	/* Where in a body its data begins, seen from its first n bytes: that byte then lies on an
+	 * AIO_ALIGN boundary, if all came at once. 0: no matter. NULL: never. */
+	size_t (*data_at)(const uint8_t *body, size_t n);
 };
 
 struct server_options {
@@ -51,7 +54,7 @@ struct server_options {
 	server_authorize *authorize;
 	void *arg;
 	unsigned connections_max; /* further ones wait; bounds memory: each may hold one body and
-				   * 2 MiB of buffers */
+				   * 8 MiB of buffers */
 	unsigned idle_s; /* a connection on which nothing moves is closed, unless a handler runs; 0:
 			    60 */
 };

@@ -15,8 +15,9 @@
 #include "signals.h"
 #include "tls_session.h"
 
-#define HEADERS      8192u
-#define MEMORY_LIMIT (2 * (TLS_CHUNK + HEADERS)) /* bytes per connection, half of them for reading */
+#define HEADERS 8192u
+#define MEMORY_LIMIT                                                                               \
+	(2 * (TLS_CHUNK + HEADERS)) /* bytes per connection, half of them for reading */
 /* A body may come slowly, but not so slowly that it keeps a thread for ever. */
 #define BODY_GRACE_MS 30000
 #define BODY_RATE_MIN 4 /* bytes per millisecond, after the grace: slow lines are no crime */
@@ -27,6 +28,7 @@ struct request {
 	struct server_request rq;
 	uint64_t started_us;
 	size_t length; /* as announced */
+	uint8_t *at;   /* where in the connection's memory the body begins */
 };
 
 /* A text that was cut in the middle of a character, or is not UTF-8 at all, is no JSON string. */
@@ -132,6 +134,7 @@ static int check(struct MHD_Connection *mc, struct request *r, const char *metho
 
 static void make_room(struct server_conn *c, size_t n)
 {
+	n += AIO_ALIGN; /* the data may be moved up to a boundary */
 	if (n <= c->body_cap)
 		return;
 	aio_release(c->body, c->body_cap);
@@ -167,6 +170,7 @@ static enum MHD_Result begin(struct MHD_Connection *mc, const char *method, cons
 	if (status)
 		return refuse(mc, status, &e);
 	make_room(c, r->length);
+	r->at = c->body;
 	r->started_us = fmt_mono_us();
 	return MHD_YES;
 }
@@ -177,7 +181,9 @@ static enum MHD_Result take_body(struct request *r, const char *data, size_t n)
 
 	if (n > r->length - r->rq.len)
 		return MHD_NO;
-	memcpy(r->conn->body + r->rq.len, data, n);
+	if (r->rq.len == 0 && r->route->data_at)
+		r->at += -r->route->data_at((const uint8_t *)data, n) % AIO_ALIGN;
+	memcpy(r->at + r->rq.len, data, n);
 	r->rq.len += n;
 	if (ms > BODY_GRACE_MS && r->rq.len / BODY_RATE_MIN < ms - BODY_GRACE_MS) {
 		log_warn("connection from %s: the body comes too slowly", r->conn->remote);
@@ -196,7 +202,7 @@ static enum MHD_Result handle(struct MHD_Connection *mc, struct request *r)
 		return MHD_NO;
 	r->rq.fingerprint = c->fingerprint;
 	r->rq.remote = c->remote;
-	r->rq.body = c->body;
+	r->rq.body = r->at;
 	r->rq.arg = c->server->o.arg;
 	/* A handler may take longer than an idle connection lives; setting the limit again also
 	 * starts it anew. */

@@ -17,7 +17,7 @@
 #include "tls.h"
 #include "tls_session.h"
 
-#define LINGER_MS  2000
+#define LINGER_MS 2000
 
 struct pump {
 	struct tls *t;

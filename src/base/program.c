@@ -16,7 +16,7 @@
 #include "program.h"
 
 #define OUT_MAX_DEFAULT (16u << 20)
-#define PROGRAM_CANNOT    127 /* as a shell says it */
+#define PROGRAM_CANNOT  127 /* as a shell says it */
 
 struct child {
 	pid_t pid;

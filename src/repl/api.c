@@ -7,9 +7,9 @@
 #include "js.h"
 #include "manifest.h"
 #include "peers.h"
+#include "program.h"
 #include "remote.h"
 #include "segment.h"
-#include "program.h"
 #include "status.h"
 #include "target.h"
 
@@ -339,16 +339,16 @@ static void drive(const struct server_request *rq, struct server_reply *rp)
 }
 
 const struct server_route api_routes[] = {
-	{"GET", "/v1/replicas/*", get_replica, 0},
-	{"PUT", "/v1/replicas/*", create_replica, REQUEST_MAX},
-	{"DELETE", "/v1/replicas/*", delete_replica, 0},
-	{"PUT", "/v1/replicas/*/cuts/*", begin_cut, MANIFEST_FRAME_MAX},
-	{"PUT", "/v1/replicas/*/cuts/*/segments/*", put_segment, SEGMENT_MAX},
-	{"POST", "/v1/replicas/*/cuts/*/commit", commit_cut, 0},
-	{"POST", "/v1/replicas/*/hashes", get_hashes, HASHES_REQUEST_MAX},
-	{"POST", "/v1/replicas/*/adopt", adopt, REQUEST_MAX},
-	{"POST", "/v1/replicas/*/rewind", rewind_head, 0},
-	{"GET", "/v1/partnerships/*", get_status, 0},
-	{"POST", "/v1/partnerships/*/*", drive, 0},
+	{"GET", "/v1/replicas/*", get_replica, 0, NULL},
+	{"PUT", "/v1/replicas/*", create_replica, REQUEST_MAX, NULL},
+	{"DELETE", "/v1/replicas/*", delete_replica, 0, NULL},
+	{"PUT", "/v1/replicas/*/cuts/*", begin_cut, MANIFEST_FRAME_MAX, NULL},
+	{"PUT", "/v1/replicas/*/cuts/*/segments/*", put_segment, SEGMENT_MAX, segment_data_at},
+	{"POST", "/v1/replicas/*/cuts/*/commit", commit_cut, 0, NULL},
+	{"POST", "/v1/replicas/*/hashes", get_hashes, HASHES_REQUEST_MAX, NULL},
+	{"POST", "/v1/replicas/*/adopt", adopt, REQUEST_MAX, NULL},
+	{"POST", "/v1/replicas/*/rewind", rewind_head, 0, NULL},
+	{"GET", "/v1/partnerships/*", get_status, 0, NULL},
+	{"POST", "/v1/partnerships/*/*", drive, 0, NULL},
 	{0},
 };

@@ -24,7 +24,7 @@ struct worker {
 	struct apply *a;
 	struct aio *aio;
 	struct segment_unpacker *unpacker;
-	uint8_t *data; /* SEGMENT_DATA_MAX bytes */
+	uint8_t *data; /* SEGMENT_DATA_MAX bytes; NULL until needed */
 	struct apply_counts counts;
 };
 
@@ -83,7 +83,6 @@ static struct worker *worker_new(struct apply *a)
 	w->a = a;
 	w->aio = aio_new(DEPTH);
 	w->unpacker = segment_unpacker_new();
-	w->data = aio_alloc(SEGMENT_DATA_MAX);
 	return w;
 }
 
@@ -257,10 +256,8 @@ static int clear(struct job *j, const struct segment_extent *x)
 	return write_zeros(j, high, end);
 }
 
-static int write_all(struct job *j, const struct segment *s)
+static int write_all(struct job *j, const struct segment *s, const uint8_t *p)
 {
-	const uint8_t *p = j->w->data;
-
 	for (unsigned i = 0; i < s->extents; i++) {
 		const struct segment_extent *x = &s->extent[i];
 
@@ -276,17 +273,29 @@ static int write_all(struct job *j, const struct segment *s)
 	return 0;
 }
 
+/* The segment's data, aligned for O_DIRECT: in the frame itself where it lies so, or unpacked. */
+static const uint8_t *data_of(struct worker *w, const struct segment *s, struct err *e)
+{
+	if (s->pack == SEGMENT_RAW && (uintptr_t)s->stored % AIO_ALIGN == 0)
+		return s->stored;
+	if (!w->data)
+		w->data = aio_alloc(SEGMENT_DATA_MAX);
+	return segment_unpack(w->unpacker, s, w->data, e) < 0 ? NULL : w->data;
+}
+
 static int apply(struct job *j, const struct segment *s)
 {
 	const struct segment_extent *last = &s->extent[s->extents - 1];
 	struct err later = ERR_INIT;
+	const uint8_t *data;
 	int r, drained;
 
 	if (last->offset + last->length > j->t->size)
 		return err_set(j->e, ERR_FAILED, "segment: it goes beyond the target's end");
-	if (segment_unpack(j->w->unpacker, s, j->w->data, j->e) < 0)
+	data = data_of(j->w, s, j->e);
+	if (!data)
 		return -1;
-	r = write_all(j, s);
+	r = write_all(j, s, data);
 	drained = aio_drain(j->w->aio, r < 0 ? &later : j->e);
 	return r < 0 ? r : drained;
 }

@@ -53,6 +53,13 @@ size_t segment_frame_size(const uint8_t head[static SEGMENT_HEAD])
 	return SEGMENT_HEAD + (size_t)extents * SEGMENT_EXTENT + stored + SEGMENT_SUM;
 }
 
+size_t segment_data_at(const uint8_t *frame, size_t n)
+{
+	if (n < SEGMENT_HEAD || segment_frame_size(frame) == 0)
+		return 0;
+	return SEGMENT_HEAD + (size_t)le32_at(frame + 4) * SEGMENT_EXTENT;
+}
+
 /* The head's members; lengths are within their maxima, which the frame's size has shown. */
 static int parse_head(struct cur *c, const struct manifest *m, struct segment *s, struct err *e)
 {

@@ -56,6 +56,8 @@ void segment_seal(uint8_t *frame, size_t len, uint64_t seed);
 
 /* Whole bytes of the frame that begins with these SEGMENT_HEAD bytes; 0: no segment's frame. */
 size_t segment_frame_size(const uint8_t head[static SEGMENT_HEAD]);
+/* Where in it the data begins; 0: n bytes do not tell. */
+size_t segment_data_at(const uint8_t *frame, size_t n);
 /* Exactly one frame, of outside data. Everything is checked against the manifest, the checksum
  * included; only the data is still packed. The caller owns the result. */
 struct segment *segment_decode(const void *frame, size_t len, const struct manifest *m,

@@ -52,10 +52,10 @@ static int run(const char *const *argv, struct buf *out, struct err *e)
 	static const char *const env[] = {"LC_ALL=C", "LVM_SUPPRESS_FD_WARNINGS=1", NULL};
 	_cleanup_buf_ struct buf errout = BUF_INIT;
 	struct program s = {.argv = argv,
-			  .env = env,
-			  .timeout_ms = TIMEOUT_MS,
-			  .never_kill = true,
-			  .out_max = REPORT_MAX};
+			    .env = env,
+			    .timeout_ms = TIMEOUT_MS,
+			    .never_kill = true,
+			    .out_max = REPORT_MAX};
 	char why[400] = "it gives no reason";
 	int status = program_run(&s, out, &errout, e);
 

@@ -75,9 +75,9 @@ static int only_a(void *arg, const char *fingerprint, struct err *why)
 }
 
 static const struct server_route routes[] = {
-	{"PUT", "/put/*", on_put, BODY_MAX},
-	{"GET", "/bytes/*", on_bytes, 0},
-	{"POST", "/sleep/*", on_sleep, 0},
+	{"PUT", "/put/*", on_put, BODY_MAX, NULL},
+	{"GET", "/bytes/*", on_bytes, 0, NULL},
+	{"POST", "/sleep/*", on_sleep, 0, NULL},
 	{NULL, NULL, NULL, 0},
 };
 
