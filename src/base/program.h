@@ -22,8 +22,8 @@ struct program {
  * error (each may be NULL: then it is thrown away). What it leaves running in the background is not
  * waited for, also if that holds the outputs open. The child's exit status (0..255; 127 also if the
  * program cannot be executed), 128+signal if a signal ended it, or -1 with e filled if it could not
- * be started, timed out or wrote too much. The process ignores SIGPIPE (as main does), and so does a child
- * with never_kill. */
+ * be started, timed out or wrote too much. The process ignores SIGPIPE (as main does), and so does
+ * a child with never_kill. */
 int program_run(const struct program *s, struct buf *out, struct buf *errout, struct err *e);
 
 #endif

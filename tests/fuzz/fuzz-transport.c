@@ -32,10 +32,10 @@ static void address(const char *s)
 
 static void route(const char *s)
 {
-	static const struct server_route table[] = {{"GET", "/v1/*", NULL, 0},
-						    {"GET", "/v1/*/x/*", NULL, 0},
-						    {"GET", "*/*/*/*", NULL, 0},
-						    {NULL, NULL, NULL, 0}};
+	static const struct server_route table[] = {{"GET", "/v1/*", NULL, 0, NULL},
+						    {"GET", "/v1/*/x/*", NULL, 0, NULL},
+						    {"GET", "*/*/*/*", NULL, 0, NULL},
+						    {NULL, NULL, NULL, 0, NULL}};
 	char p[SERVER_PARAMS_MAX][SERVER_PARAM_SIZE] = {{0}};
 	int status;
 

@@ -84,10 +84,10 @@ static void handler(const struct server_request *rq, struct server_reply *rp)
 START_TEST(routes)
 {
 	static const struct server_route table[] = {
-		{"GET", "/v1/a/*", handler, 0},
-		{"PUT", "/v1/a/*/b/*", handler, 1},
-		{"POST", "/v1/a/*/c", handler, 1},
-		{NULL, NULL, NULL, 0},
+		{"GET", "/v1/a/*", handler, 0, NULL},
+		{"PUT", "/v1/a/*/b/*", handler, 1, NULL},
+		{"POST", "/v1/a/*/c", handler, 1, NULL},
+		{NULL, NULL, NULL, 0, NULL},
 	};
 	char p[SERVER_PARAMS_MAX][SERVER_PARAM_SIZE], path[200] = "/v1/a/";
 	int status;

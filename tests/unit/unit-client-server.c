@@ -78,7 +78,7 @@ static const struct server_route routes[] = {
 	{"PUT", "/put/*", on_put, BODY_MAX, NULL},
 	{"GET", "/bytes/*", on_bytes, 0, NULL},
 	{"POST", "/sleep/*", on_sleep, 0, NULL},
-	{NULL, NULL, NULL, 0},
+	{NULL, NULL, NULL, 0, NULL},
 };
 
 static struct server *try_serve(const char *listen, unsigned max, unsigned idle_s)
