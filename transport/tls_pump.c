@@ -84,7 +84,8 @@ static int decrypt(struct tls *t)
 	for (;;) {
 		ssize_t n;
 
-		buf_reserve(&t->plain_in, TLS_RECORD);
+		buf_reserve(&t->plain_in,
+			    t->plain_in.cap ? TLS_RECORD : TLS_CHUNK + 2 * TLS_RECORD);
 		n = gnutls_record_recv(t->session, t->plain_in.data + t->plain_in.len, TLS_RECORD);
 		if (n == GNUTLS_E_AGAIN)
 			return 0;
@@ -121,6 +122,7 @@ static int inbound(struct pump *p)
 
 static int encrypt(struct tls *t)
 {
+	buf_reserve(&t->out, TLS_CHUNK_RECORDS); /* which it never outgrows */
 	for (size_t done = 0; done < t->plain_out.len;) {
 		ssize_t n = gnutls_record_send(t->session, t->plain_out.data + done,
 					       t->plain_out.len - done);

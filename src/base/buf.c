@@ -18,7 +18,7 @@ void buf_reset(struct buf *b)
 
 void buf_reserve(struct buf *b, size_t n)
 {
-	size_t cap = b->cap ? b->cap : 256;
+	size_t cap = b->cap ? b->cap : n < 256 ? 256 : n;
 
 	if (b->cap - b->len >= n)
 		return;

@@ -25,9 +25,16 @@ static int put(void *arg, unsigned worker, uint64_t number, const struct buf *fr
 {
 	struct link *l = arg;
 	_cleanup_(segment_freep) struct segment *s = NULL;
+	_cleanup_buf_ struct buf odd = BUF_INIT;
+	const uint8_t *p = frame->data; /* raw data is aligned, as the pipeline reads it */
 
-	(void)worker, (void)number;
-	s = segment_decode(frame->data, frame->len, l->m, e);
+	(void)worker;
+	if (number % 2) {
+		buf_put_u8(&odd, 0);
+		buf_put(&odd, p, frame->len);
+		p = odd.data + 1;
+	}
+	s = segment_decode(p, frame->len, l->m, e);
 	return s ? apply_segment(l->a, s, &l->t, e) : -1;
 }
 

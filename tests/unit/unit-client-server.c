@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "aio.h"
 #include "client.h"
 #include "fmt.h"
 #include "io.h"
@@ -46,6 +47,23 @@ static void on_put(const struct server_request *rq, struct server_reply *rp)
 	rp->status = 201;
 }
 
+/* Bodies whose data begins after as many bytes as the first one says. */
+static size_t told_by_first(const uint8_t *body, size_t n)
+{
+	return n ? body[0] : 0;
+}
+
+/* PUT /aligned/ */
+static void on_aligned(const struct server_request *rq, struct server_reply *rp)
+{
+	const uint8_t *body = rq->body;
+
+	calls++;
+	sum = sum_of(body, rq->len);
+	ck_assert_uint_eq((uintptr_t)(body + body[0]) % AIO_ALIGN, 0);
+	rp->status = 201;
+}
+
 /* GET /bytes/N: N bytes. */
 static void on_bytes(const struct server_request *rq, struct server_reply *rp)
 {
@@ -76,6 +94,7 @@ static int only_a(void *arg, const char *fingerprint, struct err *why)
 
 static const struct server_route routes[] = {
 	{"PUT", "/put/*", on_put, BODY_MAX, NULL},
+	{"PUT", "/aligned/*", on_aligned, BODY_MAX, told_by_first},
 	{"GET", "/bytes/*", on_bytes, 0, NULL},
 	{"POST", "/sleep/*", on_sleep, 0, NULL},
 	{NULL, NULL, NULL, 0, NULL},
@@ -176,6 +195,23 @@ START_TEST(bodies_arrive)
 	ck_assert_int_eq(call(c, "GET", "/bytes/17000000", NULL, 0), -1);
 	ck_assert_ptr_nonnull(strstr(e.text, "reply larger than"));
 	ck_assert_int_eq(call(c, "POST", "/sleep/0", NULL, 0), 204);
+}
+END_TEST
+
+START_TEST(bodies_are_aligned)
+{
+	static uint8_t body[BODY_MAX] = {52};
+	_cleanup_(client_freep) struct client *c = NULL;
+
+	serve(4, 0);
+	c = client_as(host_a, address, 0);
+	for (size_t i = 1; i < BODY_MAX; i++)
+		body[i] = i * 2654435761u >> 13;
+	for (unsigned n = 1; n <= BODY_MAX; n *= 2) {
+		body[0] = n * 7;
+		ck_assert_msg(call(c, "PUT", "/aligned/x", body, n) == 201, "%s", e.text);
+		ck_assert_uint_eq(sum, sum_of(body, n));
+	}
 }
 END_TEST
 
@@ -450,9 +486,9 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		bodies_arrive, refusals,      stranger,   wrong_key,    no_certificate,
-		unreachable,   all_addresses, reconnects, slow_handler, cancel,
-		silent_peer,   broken_bodies, stop_waits, full_house,
+		bodies_arrive,  bodies_are_aligned, refusals,      stranger,   wrong_key,
+		no_certificate, unreachable,        all_addresses, reconnects, slow_handler,
+		cancel,         silent_peer,        broken_bodies, stop_waits, full_house,
 	};
 	Suite *s = suite_create("client-server");
 	TCase *c = tcase_create("client-server");

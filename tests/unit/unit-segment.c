@@ -99,6 +99,8 @@ static struct segment *round_trip(struct buf *frame)
 	ck_assert_msg(got != NULL, "%s", e.text);
 	ck_assert_uint_eq(got->number, 3);
 	ck_assert_uint_eq(got->volume, 1);
+	ck_assert_ptr_eq(frame->data + segment_data_at(frame->data, frame->len), got->stored);
+	ck_assert_uint_eq(segment_data_at(frame->data, SEGMENT_HEAD - 1), 0);
 	ck_assert_uint_eq(segment_data_bytes(got) + zeros, plan->raw_len);
 	check_same(original, got);
 	free(original);
