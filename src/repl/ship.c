@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "fault.h"
@@ -175,19 +176,26 @@ static int put(void *arg, unsigned worker, uint64_t number, const struct buf *se
 			      segment, e);
 }
 
+/* A third one keeps a second processor busy; on a single one it only costs memory. */
+static unsigned streams(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SHIP_STREAMS : SHIP_STREAMS - 1;
+}
+
 static int send_segments(struct ship *sh, const struct sync_options *o, const struct identity *id,
 			 struct client *c, const struct bset *done, struct err *e)
 {
 	struct wire w = {.sh = sh, .mutex = PTHREAD_MUTEX_INITIALIZER, .client = {c}};
 	struct pipeline_sink sink = {.put = put, .arg = &w};
+	unsigned n = streams();
 	int r = 0;
 
-	for (unsigned i = 1; i < SHIP_STREAMS && r == 0; i++)
+	for (unsigned i = 1; i < n && r == 0; i++)
 		if (!(w.client[i] = remote_connect(sh->s->p, id, SHIP_SEGMENT_MS, e)))
 			r = -1;
 	if (r == 0)
-		r = ship_run(sh, o, &sink, SHIP_STREAMS, done, e);
-	for (unsigned i = 1; i < SHIP_STREAMS; i++)
+		r = ship_run(sh, o, &sink, n, done, e);
+	for (unsigned i = 1; i < n; i++)
 		client_free(w.client[i]);
 	return r;
 }

@@ -15,7 +15,7 @@ libvolume_a_SOURCES = \
 	src/volume/era_cut.c src/volume/era_dev.c src/volume/era_read.c \
 	src/volume/freeze.c src/volume/freeze.h \
 	src/volume/fsfreeze.c src/volume/fsfreeze.h \
-	src/volume/lvm.c src/volume/lvm.h \
+	src/volume/lvm.c src/volume/lvm.h src/volume/lvm_settings.c src/volume/lvm_settings.h \
 	src/volume/plain.c src/volume/plain.h \
 	src/volume/plain_cut.c src/volume/plain_read.c \
 	src/volume/plain_slots.c \

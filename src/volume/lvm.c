@@ -14,12 +14,12 @@
 #include "js.h"
 #include "lock.h"
 #include "lvm.h"
+#include "lvm_settings.h"
 #include "program.h"
 
-#define TIMEOUT_MS  (10 * 60 * 1000) /* a busy group makes LVM wait for its lock */
-#define SETTINGS_US 60000000         /* LVM's settings are asked for again after so long */
-#define LOCK_MS     TIMEOUT_MS
-#define REPORT_MAX  (64u << 20) /* bytes; about 1 KiB a volume */
+#define TIMEOUT_MS (10 * 60 * 1000) /* a busy group makes LVM wait for its lock */
+#define LOCK_MS    TIMEOUT_MS
+#define REPORT_MAX (64u << 20) /* bytes; about 1 KiB a volume */
 
 static const char fields[] = "vg_name,vg_uuid,lv_name,lv_uuid,segtype,lv_tags,lv_size,"
 			     "lv_skip_activation,pool_lv_uuid,origin_uuid,thin_id,transaction_id,"
@@ -47,7 +47,7 @@ static void one_line(const struct buf *b, char *out, size_t size)
 	}
 }
 
-static int run(const char *const *argv, struct buf *out, struct err *e)
+int lvm_output(const char *const *argv, struct buf *out, struct err *e)
 {
 	static const char *const env[] = {"LC_ALL=C", "LVM_SUPPRESS_FD_WARNINGS=1", NULL};
 	_cleanup_buf_ struct buf errout = BUF_INIT;
@@ -77,7 +77,7 @@ static int run(const char *const *argv, struct buf *out, struct err *e)
 
 int lvm_run(const char *const *argv, struct err *e)
 {
-	return run(argv, NULL, e);
+	return lvm_output(argv, NULL, e);
 }
 
 /* json has strings only, json_std numbers and null as well. */
@@ -330,7 +330,7 @@ int lvm_list(const char *vg, struct lvm_list *out, struct err *e)
 	*out = (struct lvm_list){NULL, 0};
 	if (look.on && vg && !strcmp(look.vg, vg))
 		return lvm_parse(look.said.data, look.said.len, out, e);
-	if (run(argv, &b, e) < 0)
+	if (lvm_output(argv, &b, e) < 0)
 		return -1;
 	if (look.on && vg) {
 		snprintf(look.vg, sizeof(look.vg), "%s", vg);
@@ -415,7 +415,7 @@ int lvm_devices(const char *vg, char *out, size_t size, struct err *e)
 	const char *const argv[] = {"vgs", "--noheadings", "-o", "pv_name", vg, NULL};
 	size_t n = 0;
 
-	if (run(argv, &b, e) < 0)
+	if (lvm_output(argv, &b, e) < 0)
 		return -1;
 	buf_put_u8(&b, '\0');
 	out[0] = '\0';
@@ -428,70 +428,11 @@ int lvm_devices(const char *vg, char *out, size_t size, struct err *e)
 	return 0;
 }
 
-/* What lvmconfig said of the settings that are of use here, in one run, and not long ago. */
-static struct {
-	pthread_mutex_t mutex;
-	struct buf said; /* lines NAME=VALUE, the names without their sections; a string */
-	uint64_t at_us;
-} settings = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-
-/* With the mutex held. */
-static int ask_settings(struct err *e)
-{
-	const char *const argv[] = {"lvmconfig",
-				    "--type",
-				    "full",
-				    "global/locking_dir",
-				    "activation/thin_pool_autoextend_threshold",
-				    NULL};
-
-	if (settings.at_us && fmt_mono_us() - settings.at_us < SETTINGS_US)
-		return 0;
-	settings.at_us = 0;
-	buf_free(&settings.said);
-	if (run(argv, &settings.said, e) < 0)
-		return -1;
-	buf_put_u8(&settings.said, '\0');
-	settings.at_us = fmt_mono_us();
-	return 0;
-}
-
-static int find_setting(const char *name, char *out, size_t size, struct err *e)
-{
-	const char *p = (const char *)settings.said.data, *end;
-	size_t n = strlen(name);
-
-	while (p && (strncmp(p, name, n) || p[n] != '=')) {
-		p = strchr(p, '\n');
-		p += p != NULL;
-	}
-	if (!p)
-		return err_set(e, ERR_FAILED, "lvmconfig does not say what %s is", name);
-	p += n + 1 + (p[n + 1] == '"');
-	end = p + strcspn(p, "\"\n");
-	if ((size_t)(end - p) >= size)
-		return err_set(e, ERR_FAILED, "lvmconfig: %s is too long", name);
-	snprintf(out, size, "%.*s", (int)(end - p), p);
-	return 0;
-}
-
-static int setting(const char *name, char *out, size_t size, struct err *e)
-{
-	int r;
-
-	pthread_mutex_lock(&settings.mutex);
-	r = ask_settings(e);
-	if (r == 0)
-		r = find_setting(name, out, size, e);
-	pthread_mutex_unlock(&settings.mutex);
-	return r;
-}
-
 int lvm_autoextend_threshold(double *percent, struct err *e)
 {
 	char s[32], *end;
 
-	if (setting("thin_pool_autoextend_threshold", s, sizeof(s), e) < 0)
+	if (lvm_setting("thin_pool_autoextend_threshold", s, sizeof(s), e) < 0)
 		return -1;
 	*percent = strtod(s, &end);
 	if (*end || !(*percent > 0 && *percent <= 100))
@@ -517,7 +458,8 @@ static bool still_there(int fd, const char *path)
 	       a.st_ino == b.st_ino;
 }
 
-/* Asked once: nobody moves it while volumes are active. */
+/* Kept for ever: nobody moves it while volumes are active, and no program can be run while one is
+ * frozen. */
 static int locking_dir(char *out, size_t size, struct err *e)
 {
 	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -526,7 +468,7 @@ static int locking_dir(char *out, size_t size, struct err *e)
 
 	pthread_mutex_lock(&mutex);
 	if (!dir[0])
-		r = setting("locking_dir", dir, sizeof(dir), e);
+		r = lvm_setting("locking_dir", dir, sizeof(dir), e);
 	snprintf(out, size, "%s", dir);
 	pthread_mutex_unlock(&mutex);
 	return r;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "cleanup.h"
 #include "err.h"
 
@@ -75,13 +76,14 @@ void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM
 /* Runs "argv[0] argv[1] ... ": lvcreate, lvremove, lvchange, lvextend. An error is LVM's own text.
  */
 int lvm_run(const char *const *argv, struct err *e);
+/* The same, of a command whose output is wanted. */
+int lvm_output(const char *const *argv, struct buf *out, struct err *e);
 #define lvm_do(e, ...) lvm_run((const char *const[]){__VA_ARGS__, NULL}, e)
 
 /* The devices of a group, joined by commas: for --devices. */
 int lvm_devices(const char *vg, char *out, size_t size, struct err *e);
 
-/* Where LVM extends a pool by itself, as lvmconfig tells it, asked at most once a minute; 100: it
- * does not. */
+/* Where LVM extends a pool by itself, as lvmconfig tells it (lvm_settings.h); 100: it does not. */
 int lvm_autoextend_threshold(double *percent, struct err *e);
 
 /* Our own lock of a group, for what must not interleave with another srsync: look, then create.
