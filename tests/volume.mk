@@ -53,6 +53,7 @@ VOLUME_TESTS = \
 	tests/lab/volume-kill.lab \
 	tests/lab/volume-map.lab \
 	tests/lab/volume-plain.lab \
+	tests/lab/volume-settings.lab \
 	tests/lab/volume-reader.lab \
 	tests/lab/volume-target.lab \
 	tests/lab/volume-watchdog.lab
