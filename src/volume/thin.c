@@ -33,7 +33,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "dmdev.h"
 #include "thin.h"
 
 #define DATA_REFUSE_PERCENT 95.0

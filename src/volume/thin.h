@@ -3,6 +3,7 @@
 #ifndef THIN_H
 #define THIN_H
 
+#include "dmdev.h"
 #include "freeze.h"
 #include "lvm.h"
 #include "thin_meta.h"
@@ -34,7 +35,7 @@ struct thin {
 	uint32_t id;                 /* of the volume itself, the head, in the pool */
 	char external[LVM_NAME_MAX]; /* unmapped chunks read this volume; empty: they are zeros */
 	bool zero;                   /* the pool zeroes new chunks */
-	bool skip_activation, tagged_replica;
+	bool skip_activation, tagged_replica, read_only;
 	uint64_t transaction; /* of the pool, when LVM was asked */
 	unsigned keep;        /* of the last prepare */
 	unsigned slots;
@@ -51,6 +52,7 @@ struct thin {
 	bool emptied;         /* the slot has lost what it held */
 
 	int held_fd; /* of the head, at the target */
+	bool by_us;  /* it was activated without LVM */
 };
 
 static inline struct thin *thin_of(struct volume *v)
@@ -114,6 +116,9 @@ int thin_changes(struct volume *v, const char *from, const char *to, struct bset
 int thin_data_map(struct volume *v, const char *token, const struct bset *set, uint64_t offset,
 		  volume_extent_fn *fn, void *arg, struct err *e);
 int thin_reader(struct volume *v, const char *token, struct err *e);
+/* The table of a device for a volume of the pool: "POOL ID [EXTERNAL]". The external origin is
+ * taken from the head, which must then be active. */
+int thin_table(struct thin *t, uint32_t id, struct dmdev_table *out, struct err *e);
 int thin_open_private(struct thin *t, uint32_t id, struct err *e);
 
 /* thin_target.c */

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dmdev.h"
 #include "log.h"
 #include "thin.h"
 

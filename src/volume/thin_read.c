@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dmdev.h"
 #include "thin.h"
 #include "thin_diff.h"
 #include "thin_map.h"
@@ -247,9 +246,7 @@ int thin_data_map(struct volume *v, const char *token, const struct bset *set, u
 	return r;
 }
 
-/* "POOL ID [EXTERNAL]": the kernel's words for a thin device. The external origin is taken from the
- * volume itself, so that must be active. */
-static int table_of(struct thin *t, uint32_t id, struct dmdev_table *out, struct err *e)
+int thin_table(struct thin *t, uint32_t id, struct dmdev_table *out, struct err *e)
 {
 	struct dmdev_table head;
 	char external[32] = "";
@@ -275,7 +272,7 @@ int thin_open_private(struct thin *t, uint32_t id, struct err *e)
 	struct dmdev_table table;
 	char name[LVM_DM_UUID_SIZE], uuid[LVM_DM_UUID_SIZE];
 
-	if (table_of(t, id, &table, e) < 0)
+	if (thin_table(t, id, &table, e) < 0)
 		return -1;
 	snprintf(name, sizeof(name), "srsync-%s-%d-%u", t->v.uuid, getpid(), number);
 	snprintf(uuid, sizeof(uuid), THIN_PRIVATE "%d-%u", t->v.uuid, t->v.partnership, getpid(),

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dmdev.h"
 #include "fault.h"
 #include "fmt.h"
 #include "log.h"
@@ -96,6 +95,7 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 	t->zero = pool->zero;
 	strcpy(t->external, external ? external->name : "");
 	t->skip_activation = head->skip_activation;
+	t->read_only = head->read_only;
 	t->tagged_replica = lvm_has_tag(head, tags.replica);
 	t->v.size = head->size;
 	t->v.size_step = head->extent_size;

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dmdev.h"
 #include "fault.h"
 #include "fmt.h"
 #include "log.h"
@@ -158,12 +157,52 @@ static int open_alone(struct thin *t, struct err *e)
 	return err_hint(e, "see who: fuser -v %s", path);
 }
 
+/* What lvchange -ay does, without a command of LVM for each cut, which takes its time and waits for
+ * all others. false: LVM must do it. */
+static bool activate_by_us(struct thin *t)
+{
+	struct dmdev_table table;
+	struct err why = ERR_INIT;
+	char name[LVM_DM_NAME_SIZE];
+	_cleanup_close_ int pin = -1;
+
+	if (t->external[0] || t->read_only)
+		return false;
+	pin = thin_pin(t, &why);
+	/* what LVM told may be old: another volume may have the number by now */
+	if (pin < 0 || thin_is_current(t, &why) != 1 || thin_table(t, t->id, &table, &why) < 0)
+		return false;
+	lvm_dm_name(t->vg, t->lv, name);
+	return dmdev_create(name, t->dm_uuid, &table, &why) == 0;
+}
+
+static int activate(struct thin *t, struct err *e)
+{
+	t->by_us = activate_by_us(t);
+	return t->by_us ? 0 : lvm_do(e, "lvchange", "-q", "-ay", "-K", t->v.name);
+}
+
+static bool deactivate_by_us(struct thin *t)
+{
+	struct err why = ERR_INIT;
+	_cleanup_close_ int pin = thin_pin(t, &why);
+
+	return pin >= 0 && dmdev_remove(t->dm_uuid, &why) == 0;
+}
+
+static int deactivate(struct thin *t, struct err *e)
+{
+	if (t->by_us && deactivate_by_us(t))
+		return 0;
+	return lvm_do(e, "lvchange", "-q", "-an", t->v.name);
+}
+
 int thin_hold(struct volume *v, const char *committed, bool may_differ, int *fd, struct err *e)
 {
 	struct thin *t = thin_of(v);
 	struct err ignored = ERR_INIT;
 
-	if (thin_rest(t, e) < 0 || lvm_do(e, "lvchange", "-q", "-ay", "-K", v->name) < 0)
+	if (thin_rest(t, e) < 0 || activate(t, e) < 0)
 		return -1;
 	t->held_fd = open_alone(t, e);
 	/* once it is ours alone, so that nobody can come in between */
@@ -174,7 +213,7 @@ int thin_hold(struct volume *v, const char *committed, bool may_differ, int *fd,
 	}
 	closep(&t->held_fd);
 	t->held_fd = -1;
-	if (lvm_do(&ignored, "lvchange", "-q", "-an", v->name) < 0)
+	if (deactivate(t, &ignored) < 0)
 		log_err(LOG_LEVEL_WARN, &ignored);
 	return -1;
 }
@@ -190,7 +229,7 @@ int thin_unhold(struct volume *v, struct err *e)
 		r = err_sys(e, "flush %s", v->name);
 	close(t->held_fd);
 	t->held_fd = -1;
-	if (lvm_do(r ? &(struct err)ERR_INIT : e, "lvchange", "-q", "-an", v->name) < 0)
+	if (deactivate(t, r ? &(struct err)ERR_INIT : e) < 0)
 		r = -1;
 	return r;
 }
