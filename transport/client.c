@@ -16,7 +16,7 @@
 #include "signals.h"
 #include "tls.h"
 
-#define UPLOAD_BUFFER (2L << 20) /* bytes; curl's maximum */
+#define UPLOAD_BUFFER (1L << 20) /* bytes; more gains nothing */
 /* What curl believes to talk to: a number, so that it looks up no name. open_socket() decides. */
 #define NOWHERE "http://127.0.0.1:1"
 
