@@ -48,7 +48,7 @@ static void *pump_main(void *arg)
 {
 	struct client *c = arg;
 	/* A stall is seen by progress(), which knows whether a call is under way. */
-	static const struct tls_limits limits = {0, 0};
+	static const struct tls_limits limits = {.stall_ms = 0};
 	_cleanup_close_ int plain_fd = client_door_accept(&c->door, c->cancel_fd);
 
 	if (plain_fd >= 0)

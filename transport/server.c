@@ -165,7 +165,8 @@ static int hand_to_http(struct server_conn *c, struct err *e)
 static int serve(struct server_conn *c, struct err *e)
 {
 	struct server *s = c->server;
-	struct tls_limits limits = {.stall_ms = s->o.idle_s * 1000};
+	struct tls_limits limits = {
+		.stall_ms = s->o.idle_s * 1000, .idle_ms = s->o.idle_s * 1000, .busy = &c->busy};
 	_cleanup_(tls_freep) struct tls *t = tls_new(TLS_SERVER, s->keys, c->fd, s->stop_fd, e);
 	_cleanup_close_ int plain = -1;
 	struct err why = ERR_INIT;

@@ -54,7 +54,7 @@ struct server_options {
 	server_authorize *authorize;
 	void *arg;
 	unsigned connections_max; /* further ones wait; bounds memory: each may hold one body and
-				   * 8 MiB of buffers */
+				   * 4 MiB of buffers */
 	unsigned idle_s; /* a connection on which nothing moves is closed, unless a handler runs; 0:
 			    60 */
 };

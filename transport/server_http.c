@@ -196,7 +196,6 @@ static enum MHD_Result handle(struct MHD_Connection *mc, struct request *r)
 {
 	struct server_conn *c = r->conn;
 	struct server_reply rp = {.body = BUF_INIT};
-	enum MHD_Result result;
 
 	if (r->rq.len != r->length)
 		return MHD_NO;
@@ -204,13 +203,9 @@ static enum MHD_Result handle(struct MHD_Connection *mc, struct request *r)
 	r->rq.remote = c->remote;
 	r->rq.body = r->at;
 	r->rq.arg = c->server->o.arg;
-	/* A handler may take longer than an idle connection lives; setting the limit again also
-	 * starts it anew. */
-	MHD_set_connection_option(mc, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+	c->busy = true; /* a handler may take longer than an idle connection lives */
 	r->route->handler(&r->rq, &rp);
-	result = send_reply(mc, &rp);
-	MHD_set_connection_option(mc, MHD_CONNECTION_OPTION_TIMEOUT, c->server->o.idle_s);
-	return result;
+	return send_reply(mc, &rp);
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mc, const char *path,
@@ -238,6 +233,7 @@ static void on_completed(void *cls, struct MHD_Connection *mc, void **ctx,
 	(void)mc, (void)code;
 	if (!r)
 		return;
+	r->conn->busy = false;
 	free(r);
 	*ctx = NULL;
 	pthread_mutex_lock(&s->lock);
@@ -294,12 +290,11 @@ int server_http_start(struct server *s, struct err *e)
 	sigset_t old;
 
 	signals_block(&old);
-	s->http = MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
-				   on_log, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-				   MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-				   MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT,
-				   MHD_OPTION_CONNECTION_LIMIT, 2 * s->o.connections_max + 1,
-				   MHD_OPTION_CONNECTION_TIMEOUT, s->o.idle_s, MHD_OPTION_END);
+	s->http = MHD_start_daemon(
+		flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT,
+		MHD_OPTION_CONNECTION_LIMIT, 2 * s->o.connections_max + 1, MHD_OPTION_END);
 	signals_restore(&old);
 	return s->http ? 0 : err_set(e, ERR_FAILED, "libmicrohttpd cannot be started");
 }

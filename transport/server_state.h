@@ -10,6 +10,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "address.h"
@@ -19,10 +20,11 @@
 struct server_conn {
 	struct server_conn *next;
 	struct server *server;
-	unsigned refs; /* the pump's thread, libmicrohttpd */
-	int fd;        /* TCP; owned */
-	int http_fd;   /* libmicrohttpd's end of the pair and its to close; how it names the
-			  connection */
+	unsigned refs;    /* the pump's thread, libmicrohttpd */
+	int fd;           /* TCP; owned */
+	int http_fd;      /* libmicrohttpd's end of the pair and its to close; how it names the
+			     connection */
+	atomic_bool busy; /* from a whole request to the last byte of its reply */
 	char fingerprint[IDENTITY_FINGERPRINT_SIZE];
 	char remote[ADDRESS_TEXT_SIZE];
 	/* The body under way; kept from request to request, since fresh memory is dear. */

@@ -5,10 +5,12 @@
  *   HTTP library <-> socket pair <-> tls_pump() <-> TCP <-> the peer's tls_pump() <-> ...
  *
  * Why not the libraries' own TLS: they pass every record of 16 KiB through several system calls of
- * their own; here 256 KiB of records cost three. It also puts the check of the peer's key before
- * the first byte of HTTP, in either direction, and in one place. */
+ * their own; here half a MiB of records costs three. It also puts the check of the peer's key
+ * before the first byte of HTTP, in either direction, and in one place. */
 #ifndef TLS_H
 #define TLS_H
+
+#include <stdatomic.h>
 
 #include "identity.h"
 
@@ -21,7 +23,7 @@ DEFINE_FREEP(tls_keys_free, struct tls_keys);
 
 enum tls_side { TLS_CLIENT, TLS_SERVER };
 
-/* One session; about 1 MiB of buffers. Used by one thread at a time. */
+/* One session; about 2 MiB of buffers. Used by one thread at a time. */
 struct tls;
 
 /* fd: a connected, non-blocking socket, which the session borrows. stop_fd: a descriptor that
@@ -45,6 +47,8 @@ void tls_widen(int fd);
 struct tls_limits {
 	unsigned stall_ms; /* the peer takes none of our bytes for so long: given up; 0: never */
 	unsigned life_ms;  /* the pump ends after so long in any case; 0: no limit */
+	unsigned idle_ms;  /* nothing moved for so long, and not *busy: ended; 0: never */
+	const atomic_bool *busy; /* with idle_ms only */
 };
 
 /* Carries bytes both ways between plain_fd (borrowed, non-blocking) and the peer until either side

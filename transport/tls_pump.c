@@ -179,7 +179,7 @@ static void linger(struct pump *p)
 /* Milliseconds; -1: for ever; 0: the time is up. */
 static int timeout(const struct pump *p)
 {
-	unsigned ms = p->t->out.len > 0 ? p->l->stall_ms : 0;
+	unsigned ms = p->t->out.len > 0 ? p->l->stall_ms : p->l->idle_ms;
 	uint64_t now, left;
 
 	if (p->deadline == 0)
@@ -197,6 +197,14 @@ static struct pollfd want(int fd, bool in, bool out)
 	return (struct pollfd){events ? fd : -1, events, 0};
 }
 
+/* Nothing has moved for as long as timeout() said. -1: over. */
+static int nothing_moved(const struct pump *p)
+{
+	bool idle = p->t->out.len == 0 && p->l->idle_ms && *p->l->busy;
+
+	return idle && (p->deadline == 0 || fmt_mono_us() < p->deadline) ? 0 : -1;
+}
+
 /* Waits, and moves what can be moved. -1: over. */
 static int step(struct pump *p)
 {
@@ -210,7 +218,9 @@ static int step(struct pump *p)
 
 	if (r < 0)
 		return again() ? 0 : -1;
-	if (r == 0 || f[2].revents)
+	if (r == 0)
+		return nothing_moved(p);
+	if (f[2].revents)
 		return -1;
 	if (f[1].revents && (f[1].events & POLLOUT))
 		deliver(p);

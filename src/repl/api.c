@@ -58,13 +58,15 @@ static void reply_json(struct server_reply *rp, json_t *j)
 }
 
 /* The partnership of the request's id, if the caller is its other side; else the reply is filled.
- */
+ * While a cut is received it is at hand: no folder of partnerships is read for every segment. */
 static struct partnership *find(const struct server_request *rq, struct server_reply *rp)
 {
 	const struct api *a = rq->arg;
 	struct err e = ERR_INIT;
-	struct partnership *p = partnership_find_id(a->host, rq->param[0], &e);
+	struct partnership *p = replica_partnership(a->replicas, rq->param[0]);
 
+	if (!p)
+		p = partnership_find_id(a->host, rq->param[0], &e);
 	if (!p) {
 		err_hint(&e, "it was removed on this host, or never made: srsync list there tells");
 		server_reply_error(rp, 404, &e);

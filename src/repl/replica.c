@@ -58,13 +58,22 @@ static void init_reading(pthread_rwlock_t *rw)
 	pthread_rwlockattr_destroy(&a);
 }
 
+/* With the mutex held; NULL: there never was one. */
+static struct session *known(struct replicas *r, const char *id)
+{
+	struct session *s = r->first;
+
+	while (s && strcmp(s->id, id))
+		s = s->next;
+	return s;
+}
+
 static struct session *find(struct replicas *r, const char *id)
 {
 	struct session *s;
 
 	pthread_mutex_lock(&r->mutex);
-	for (s = r->first; s && strcmp(s->id, id);)
-		s = s->next;
+	s = known(r, id);
 	if (!s) {
 		s = xcalloc(1, sizeof(*s));
 		strcpy(s->id, id);
@@ -78,6 +87,24 @@ static struct session *find(struct replicas *r, const char *id)
 	pthread_mutex_unlock(&r->mutex);
 	s->used_ms = fmt_now_ms();
 	return s;
+}
+
+struct partnership *replica_partnership(struct replicas *r, const char *id)
+{
+	struct partnership *p = NULL;
+	struct session *s;
+
+	pthread_mutex_lock(&r->mutex);
+	s = known(r, id);
+	pthread_mutex_unlock(&r->mutex);
+	if (!s || pthread_rwlock_tryrdlock(&s->rw) != 0)
+		return NULL;
+	if (s->open) {
+		p = xmalloc(sizeof(*p));
+		*p = *s->p;
+	}
+	pthread_rwlock_unlock(&s->rw);
+	return p;
 }
 
 static void unlockp(pthread_rwlock_t **rw)

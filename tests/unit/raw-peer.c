@@ -8,7 +8,7 @@
 
 #include "raw-peer.h"
 
-static const struct tls_limits no_limits = {0, 0};
+static const struct tls_limits no_limits = {.stall_ms = 0};
 
 static struct sockaddr_in loopback(uint16_t port)
 {
