@@ -155,7 +155,8 @@ int aio_drain(struct aio *a, struct err *e)
 
 void *aio_alloc(size_t n)
 {
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		       -1, 0);
 
 	if (p == MAP_FAILED)
 		no_memory();

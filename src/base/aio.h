@@ -42,8 +42,10 @@ int aio_next(struct aio *a, void **user, struct err *e);
 int aio_drain(struct aio *a, struct err *e);
 
 /* Whole bytes of memory for O_DIRECT, from the kernel, on huge pages where it has some: pinning
- * them for each request then costs little. A forked child does not have it: otherwise every page
- * would be copied when next written. Ends the process when there is none, as xmalloc(). */
+ * them for each request then costs little. All of it is there at once, so that neighbours in it are
+ * neighbours in memory, and a request goes to the device in few pieces. A forked child does not
+ * have it: otherwise every page would be copied when next written. Ends the process when there is
+ * none, as xmalloc(). */
 void *aio_alloc(size_t n);
 void aio_release(void *p, size_t n); /* NULL is fine */
 
