@@ -11,7 +11,7 @@
 #include "log.h"
 #include "ui.h"
 
-#define STACK_SIZE (512L << 10) /* bytes; the deepest calls need a quarter of it */
+#define STACK_SIZE (512L << 10) /* bytes; more than twice what the deepest calls need */
 
 static void usage(FILE *f)
 {

@@ -13,7 +13,6 @@
 #include "route.h"
 #include "server_state.h"
 #include "signals.h"
-#include "tls_session.h"
 
 #define HEADERS 8192u
 #define MEMORY_LIMIT                                                                               \

@@ -44,6 +44,9 @@ void tls_set_stop(struct tls *t, int stop_fd);
  */
 void tls_widen(int fd);
 
+/* Plain bytes that a pump moves by one system call. Less costs where system calls are dear. */
+#define TLS_CHUNK (512u << 10)
+
 struct tls_limits {
 	unsigned stall_ms; /* the peer takes none of our bytes for so long: given up; 0: never */
 	unsigned life_ms;  /* the pump ends after so long in any case; 0: no limit */

@@ -122,7 +122,7 @@ static int inbound(struct pump *p)
 
 static int encrypt(struct tls *t)
 {
-	buf_reserve(&t->out, TLS_CHUNK_RECORDS); /* which it never outgrows */
+	buf_reserve(&t->out, TLS_CHUNK_RECORDS);
 	for (size_t done = 0; done < t->plain_out.len;) {
 		ssize_t n = gnutls_record_send(t->session, t->plain_out.data + done,
 					       t->plain_out.len - done);

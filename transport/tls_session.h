@@ -8,10 +8,10 @@
 
 #include "buf.h"
 #include "identity.h"
+#include "tls.h"
 
-/* Plain bytes per system call, and what they are in records (RFC 8446 section 5.2: header, type and
- * the tag of AES-GCM or ChaCha20). Smaller ones cost where system calls are dear. */
-#define TLS_CHUNK           (512u << 10)
+/* What TLS_CHUNK is in records (RFC 8446 section 5.2: header, type and the tag of AES-GCM or
+ * ChaCha20). */
 #define TLS_RECORD          16384
 #define TLS_RECORD_OVERHEAD (5 + 1 + 16)
 #define TLS_CHUNK_RECORDS   (TLS_CHUNK / TLS_RECORD * (TLS_RECORD + TLS_RECORD_OVERHEAD))

@@ -155,13 +155,14 @@ int aio_drain(struct aio *a, struct err *e)
 
 void *aio_alloc(size_t n)
 {
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
-		       -1, 0);
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		no_memory();
-	madvise(p, n, MADV_HUGEPAGE); /* a kernel without them says no, which is fine */
+	/* a kernel that does not know one of them says no, which is fine */
+	madvise(p, n, MADV_HUGEPAGE);
 	madvise(p, n, MADV_DONTFORK);
+	madvise(p, n, MADV_POPULATE_WRITE); /* last: huge pages are taken now or never */
 	return p;
 }
 

@@ -299,7 +299,7 @@ static void fini(struct run *r)
 
 int pipeline_run(const struct pipeline *p, struct pipeline_progress *g, struct err *e)
 {
-	unsigned n = p->workers + 1;
+	unsigned n = p->workers + 1; /* one at each worker, one being read */
 	_cleanup_free_ struct slot *slots = xcalloc(n, sizeof(slots[0]));
 	uint8_t *memory = aio_alloc((size_t)n * SLOT_SIZE);
 	struct run r = {.p = p, .g = g};

@@ -256,6 +256,18 @@ static int create(const char *name, const char *uuid, const struct dmdev_table *
 	return 0;
 }
 
+char *dmdev_lvm_name(const char *vg, const char *lv)
+{
+	TAKE_TURN();
+	struct dm_pool *mem = dm_pool_create("name", 512);
+	const char *name = mem ? dm_build_dm_name(mem, vg, lv, NULL) : NULL;
+	char *copy = name ? xstrdup(name) : NULL;
+
+	if (mem)
+		dm_pool_destroy(mem);
+	return copy;
+}
+
 int dmdev_create(const char *name, const char *uuid, const struct dmdev_table *t, struct err *e)
 {
 	TAKE_TURN();

@@ -54,6 +54,8 @@ int dmdev_snapshot(const char *uuid, struct dmdev_snapshot *out, struct err *e);
 int dmdev_message(const char *uuid, const char *text, struct err *e); /* errno tells the cause */
 int dmdev_resume(const char *uuid, struct err *e);
 
+/* LVM's name of the device of a volume; the caller frees it. NULL: not enough memory. */
+char *dmdev_lvm_name(const char *vg, const char *lv);
 /* A device that all may use; removed again by dmdev_remove(), which fails while it is open. */
 int dmdev_create(const char *name, const char *uuid, const struct dmdev_table *t, struct err *e);
 int dmdev_remove(const char *uuid, struct err *e);

@@ -409,22 +409,6 @@ void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM
 	snprintf(out + n, LVM_DM_UUID_SIZE - n, "%s%.32s", *layer ? "-" : "", layer);
 }
 
-void lvm_dm_name(const char *vg, const char *lv, char out[static LVM_DM_NAME_SIZE])
-{
-	for (const char *p = vg; *p; p++) {
-		if (*p == '-')
-			*out++ = '-';
-		*out++ = *p;
-	}
-	*out++ = '-';
-	for (const char *p = lv; *p; p++) {
-		if (*p == '-')
-			*out++ = '-';
-		*out++ = *p;
-	}
-	*out = '\0';
-}
-
 int lvm_devices(const char *vg, char *out, size_t size, struct err *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;

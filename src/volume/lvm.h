@@ -18,8 +18,7 @@
 #define LVM_TAGS_MAX     1024  /* all tags of one volume, joined by commas */
 #define LVM_ROLE_MAX     128   /* the words of lv_role, joined by commas */
 #define LVM_LVS_MAX      65536 /* logical volumes in one group */
-#define LVM_DM_NAME_SIZE (4 * LVM_NAME_MAX)
-#define LVM_DM_UUID_SIZE 129 /* of a device-mapper device */
+#define LVM_DM_UUID_SIZE 129   /* of a device-mapper device */
 
 #define LVM_RUNDIR "/run/srsync" /* locks of this machine; gone after a reboot */
 
@@ -73,9 +72,6 @@ bool lvm_is_foreign(const char *name);
 
 /* uuid of the device-mapper device of a volume; layer: "", "tpool" ... */
 void lvm_dm_uuid(const struct lvm_lv *lv, const char *layer, char out[static LVM_DM_UUID_SIZE]);
-
-/* "vg-lv" of the same device, hyphens in the names doubled. */
-void lvm_dm_name(const char *vg, const char *lv, char out[static LVM_DM_NAME_SIZE]);
 
 /* Runs "argv[0] argv[1] ... ": lvcreate, lvremove, lvchange, lvextend. An error is LVM's own text.
  */

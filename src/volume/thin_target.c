@@ -163,16 +163,15 @@ static bool activate_by_us(struct thin *t)
 {
 	struct dmdev_table table;
 	struct err why = ERR_INIT;
-	char name[LVM_DM_NAME_SIZE];
+	_cleanup_free_ char *name = dmdev_lvm_name(t->vg, t->lv);
 	_cleanup_close_ int pin = -1;
 
-	if (t->external[0] || t->read_only)
+	if (!name || t->external[0] || t->read_only)
 		return false;
 	pin = thin_pin(t, &why);
 	/* what LVM told may be old: another volume may have the number by now */
 	if (pin < 0 || thin_is_current(t, &why) != 1 || thin_table(t, t->id, &table, &why) < 0)
 		return false;
-	lvm_dm_name(t->vg, t->lv, name);
 	return dmdev_create(name, t->dm_uuid, &table, &why) == 0;
 }
 
