@@ -32,8 +32,8 @@ void replicas_free(struct replicas *r); /* lets everything go; NULL is fine */
 DEFINE_FREEP(replicas_free, struct replicas);
 void replicas_tick(struct replicas *r); /* call about once a second: lets idle cuts go */
 
-/* The partnership of an open cut, as it was when that was opened: a copy, the caller's. NULL: no cut
- * is open, or it is just being opened or closed. */
+/* The partnership of an open cut, as it was when that was opened: a copy, the caller's. NULL: no
+ * cut is open, or it is just being opened or closed. */
 struct partnership *replica_partnership(struct replicas *r, const char *id);
 
 /* The caller has checked that the request's sender owns p. Each fills *reply (the caller's) with
