@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One connection to a peer: HTTPS, TLS 1.3 only, our certificate shown, the peer's public key
+/* One connection to a peer: HTTP/2 over TLS 1.3, our certificate shown, the peer's public key
  * pinned. Not thread-safe: one client per thread. The connection is kept open between calls and
  * made anew when it broke. */
 #ifndef CLIENT_H

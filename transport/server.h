@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The HTTPS server: TLS 1.3 only, every client must show a certificate; who it is, is decided by
+/* The server: HTTP/2 over TLS 1.3, every client must show a certificate; who it is, is decided by
  * the fingerprint of its public key. Knows routes and bodies, nothing of what they mean. */
 #ifndef SERVER_H
 #define SERVER_H
@@ -54,7 +54,7 @@ struct server_options {
 	server_authorize *authorize;
 	void *arg;
 	unsigned connections_max; /* further ones wait; bounds memory: each may hold one body and
-				   * 4 MiB of buffers */
+				   * 2 MiB of buffers */
 	unsigned idle_s; /* a connection on which nothing moves is closed, unless a handler runs; 0:
 			    60 */
 };

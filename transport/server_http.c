@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libmicrohttpd calls on_request() once with the headers, then with pieces of the body, then once
- * more when all of it is there; on_completed() ends the request however it ended. */
-#include <errno.h>
-#include <poll.h>
+/* Requests of one connection, one after the other. libnghttp2 calls on_header() for each field,
+ * on_frame() when all are there and when the body is whole, on_data() with pieces of the body,
+ * on_close() when the request is over, however it ended. Handlers run between two turns of the
+ * connection. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,23 +12,12 @@
 #include "log.h"
 #include "route.h"
 #include "server_state.h"
-#include "signals.h"
 
-#define HEADERS 8192u
-#define MEMORY_LIMIT                                                                               \
-	(2 * (TLS_CHUNK + HEADERS)) /* bytes per connection, half of them for reading */
+#define STRANGER_MS 10000
+#define LINGER_MS   10000 /* for the last reply to arrive */
 /* A body may come slowly, but not so slowly that it keeps a thread for ever. */
 #define BODY_GRACE_MS 30000
 #define BODY_RATE_MIN 4 /* bytes per millisecond, after the grace: slow lines are no crime */
-
-struct request {
-	struct server_conn *conn;
-	const struct server_route *route;
-	struct server_request rq;
-	uint64_t started_us;
-	size_t length; /* as announced */
-	uint8_t *at;   /* where in the connection's memory the body begins */
-};
 
 /* A text that was cut in the middle of a character, or is not UTF-8 at all, is no JSON string. */
 static json_t *text_of(const char *s)
@@ -61,74 +50,94 @@ void server_reply_error(struct server_reply *rp, int status, const struct err *e
 		buf_put(&rp->body, s, strlen(s));
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *mc, struct server_reply *rp)
+static struct server_conn *conn_of(void *arg)
 {
-	/* libmicrohttpd frees the bytes, by free() as ours want it. */
-	struct MHD_Response *r =
-		MHD_create_response_from_buffer(rp->body.len, rp->body.data, MHD_RESPMEM_MUST_FREE);
-	enum MHD_Result result;
-
-	if (!r) {
-		buf_free(&rp->body);
-		return MHD_NO;
-	}
-	if (rp->body.len > 0)
-		MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE,
-					rp->type ? rp->type : "application/json");
-	result = MHD_queue_response(mc, rp->status, r);
-	MHD_destroy_response(r);
-	return result;
+	return ((struct http *)arg)->owner;
 }
 
-static enum MHD_Result refuse(struct MHD_Connection *mc, int status, const struct err *e)
+/* 0, or an error of libnghttp2, which ends the connection. */
+static int send_reply(struct server_conn *c, struct server_reply *rp)
+{
+	const char *type = rp->type ? rp->type : "application/json";
+	char status[12], length[24];
+	nghttp2_data_provider d;
+	nghttp2_nv v[] = {
+		HTTP_FIELD(":status", status, snprintf(status, sizeof(status), "%d", rp->status)),
+		HTTP_FIELD("content-length", length,
+			   snprintf(length, sizeof(length), "%zu", rp->body.len)),
+		HTTP_FIELD("content-type", type, strlen(type)),
+	};
+
+	buf_free(&c->reply);
+	c->reply = rp->body; /* until on_close() */
+	c->answered = true;
+	return nghttp2_submit_response(c->http.session, c->stream, v,
+				       rp->status == 204   ? 1
+				       : rp->body.len == 0 ? 2
+							   : 3,
+				       http_body(&c->http, &d, rp->body.data, rp->body.len));
+}
+
+static int refuse(struct server_conn *c, int status, const struct err *e)
 {
 	struct server_reply rp = {.body = BUF_INIT};
 
 	server_reply_error(&rp, status, e);
-	return send_reply(mc, &rp);
+	return send_reply(c, &rp);
 }
 
 /* The announced length of the body; the status of the refusal if there is none or it is too long.
  */
-static int body_length(struct MHD_Connection *mc, struct request *r, struct err *e)
+static int body_length(struct server_conn *c, struct err *e)
 {
-	const char *s = MHD_lookup_connection_value(mc, MHD_HEADER_KIND, "Content-Length");
-	bool chunked = MHD_lookup_connection_value(mc, MHD_HEADER_KIND, "Transfer-Encoding");
 	struct err ignored = ERR_INIT;
 	uint64_t n = 0;
 
-	if (chunked || (!s && strcmp(r->route->method, "GET") != 0)) {
+	if (!*c->announced && strcmp(c->route->method, "GET") != 0) {
 		err_set(e, ERR_USAGE, "the request has no Content-Length");
 		return 411;
 	}
-	if (s && fmt_parse_u64(s, 0, UINT64_MAX, &n, &ignored) < 0) {
+	if (*c->announced && fmt_parse_u64(c->announced, 0, UINT64_MAX, &n, &ignored) < 0) {
 		err_set(e, ERR_USAGE, "the Content-Length is not a number");
 		return 400;
 	}
-	if (n > r->route->body_max) {
+	if (n > c->route->body_max) {
 		err_set(e, ERR_USAGE, "the body of %llu bytes is larger than %zu",
-			(unsigned long long)n, r->route->body_max);
+			(unsigned long long)n, c->route->body_max);
 		return 413;
 	}
-	r->length = n;
+	c->length = n;
 	return 0;
 }
 
-/* 0, or the status of the refusal. Nothing is allocated for the body before this has passed. */
-static int check(struct MHD_Connection *mc, struct request *r, const char *method, const char *path,
-		 struct err *e)
+/* A stranger gets his 403, and no time for more. */
+static void limit_life(struct server_conn *c)
 {
-	struct server *s = r->conn->server;
+	if (c->end_us == 0)
+		c->end_us = fmt_mono_us() + STRANGER_MS * 1000ULL;
+}
+
+/* 0, or the status of the refusal. Nothing is allocated for the body before this has passed. */
+static int check(struct server_conn *c, struct err *e)
+{
+	const struct server_options *o = &c->server->o;
 	int status;
 
-	if (s->o.authorize(s->o.arg, r->conn->fingerprint, e) < 0)
+	if (o->authorize(o->arg, c->fingerprint, e) < 0) {
+		limit_life(c);
 		return 403;
-	r->route = route_find(s->o.routes, method, path, r->rq.param, &status);
-	if (!r->route) {
-		err_set(e, ERR_USAGE, "%.8s %.200s: no such request", method, path);
+	}
+	if (c->server->stopping) {
+		err_set(e, ERR_BUSY, "srsync serve is stopping");
+		err_hint(e, "repeat when it runs again");
+		return 503;
+	}
+	c->route = route_find(o->routes, c->method, c->path, c->rq.param, &status);
+	if (!c->route) {
+		err_set(e, ERR_USAGE, "%.8s %.200s: no such request", c->method, c->path);
 		return status;
 	}
-	return body_length(mc, r, e);
+	return body_length(c, e);
 }
 
 static void make_room(struct server_conn *c, size_t n)
@@ -141,159 +150,195 @@ static void make_room(struct server_conn *c, size_t n)
 	c->body_cap = n;
 }
 
-static enum MHD_Result begin(struct MHD_Connection *mc, const char *method, const char *path,
-			     void **ctx)
+static int on_begin(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 {
-	const union MHD_ConnectionInfo *i =
-		MHD_get_connection_info(mc, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct server_conn *c = i ? i->socket_context : NULL;
-	struct request *r;
+	struct server_conn *c = conn_of(arg);
+
+	(void)s;
+	if (f->hd.type != NGHTTP2_HEADERS || f->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	if (c->stream)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* one at a time, as our settings say
+							       */
+	c->stream = f->hd.stream_id;
+	c->started_us = fmt_mono_us();
+	c->answered = c->whole = false;
+	*c->method = *c->path = *c->announced = '\0';
+	memset(&c->rq, 0, sizeof(c->rq));
+	return 0;
+}
+
+/* What does not fit is left empty, and then is nothing we know. */
+static void keep(char *to, size_t size, const uint8_t *value, size_t n)
+{
+	if (n < size)
+		snprintf(to, size, "%.*s", (int)n, (const char *)value);
+}
+
+static int on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t n,
+		     const uint8_t *value, size_t len, uint8_t flags, void *arg)
+{
+	struct server_conn *c = conn_of(arg);
+
+	(void)s, (void)flags;
+	if (f->hd.stream_id != c->stream)
+		return 0;
+	if (n == 7 && !memcmp(name, ":method", n))
+		keep(c->method, sizeof(c->method), value, len);
+	else if (n == 5 && !memcmp(name, ":path", n))
+		keep(c->path, sizeof(c->path), value, len);
+	else if (n == 14 && !memcmp(name, "content-length", n))
+		keep(c->announced, sizeof(c->announced), value, len);
+	return 0;
+}
+
+static int begin(struct server_conn *c)
+{
 	struct err e = ERR_INIT;
-	bool stopping;
-	int status;
+	int status = check(c, &e);
 
-	if (!c)
-		return MHD_NO;
-	r = xcalloc(1, sizeof(*r));
-	r->conn = c;
-	*ctx = r; /* freed by on_completed() */
-	pthread_mutex_lock(&c->server->lock);
-	c->server->requests++;
-	stopping = c->server->stopping;
-	pthread_mutex_unlock(&c->server->lock);
-	if (stopping) {
-		err_set(&e, ERR_BUSY, "srsync serve is stopping");
-		return refuse(mc, 503, &e);
-	}
-	status = check(mc, r, method, path, &e);
 	if (status)
-		return refuse(mc, status, &e);
-	make_room(c, r->length);
-	r->at = c->body;
-	r->started_us = fmt_mono_us();
-	return MHD_YES;
+		return refuse(c, status, &e);
+	make_room(c, c->length);
+	c->at = c->body;
+	return 0;
 }
 
-static enum MHD_Result take_body(struct request *r, const char *data, size_t n)
+static int on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 {
-	uint64_t ms = (fmt_mono_us() - r->started_us) / 1000;
+	struct server_conn *c = conn_of(arg);
 
-	if (n > r->length - r->rq.len)
-		return MHD_NO;
-	if (r->rq.len == 0 && r->route->data_at)
-		r->at += -r->route->data_at((const uint8_t *)data, n) % AIO_ALIGN;
-	memcpy(r->at + r->rq.len, data, n);
-	r->rq.len += n;
-	if (ms > BODY_GRACE_MS && r->rq.len / BODY_RATE_MIN < ms - BODY_GRACE_MS) {
-		log_warn("connection from %s: the body comes too slowly", r->conn->remote);
-		return MHD_NO;
-	}
-	return MHD_YES;
+	(void)s;
+	if (c->stream == 0 || f->hd.stream_id != c->stream)
+		return 0;
+	if (f->hd.type == NGHTTP2_HEADERS && f->headers.cat == NGHTTP2_HCAT_REQUEST &&
+	    begin(c) != 0)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	/* that all which was announced is there, libnghttp2 has checked (RFC 9113 section 8.1.1) */
+	if ((f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA) &&
+	    f->hd.flags & NGHTTP2_FLAG_END_STREAM)
+		c->whole = true;
+	return 0;
 }
 
-static enum MHD_Result handle(struct MHD_Connection *mc, struct request *r)
+static int on_data(nghttp2_session *s, uint8_t flags, int32_t stream, const uint8_t *data, size_t n,
+		   void *arg)
 {
-	struct server_conn *c = r->conn;
+	struct server_conn *c = conn_of(arg);
+
+	(void)s, (void)flags;
+	if (stream != c->stream || c->answered) /* the rest of what was refused */
+		return 0;
+	if (n > c->length - c->rq.len)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	if (c->rq.len == 0 && c->route->data_at)
+		c->at += -c->route->data_at(data, n) % AIO_ALIGN;
+	memcpy(c->at + c->rq.len, data, n);
+	c->rq.len += n;
+	return 0;
+}
+
+/* A reply in mid-body: the client need not send the rest (RFC 9113 section 8.1). */
+static int on_sent(nghttp2_session *s, const nghttp2_frame *f, void *arg)
+{
+	struct server_conn *c = conn_of(arg);
+
+	if ((f->hd.type != NGHTTP2_HEADERS && f->hd.type != NGHTTP2_DATA) || c->whole ||
+	    f->hd.stream_id != c->stream || !(f->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	return nghttp2_submit_rst_stream(s, NGHTTP2_FLAG_NONE, c->stream, NGHTTP2_NO_ERROR);
+}
+
+static int on_close(nghttp2_session *s, int32_t stream, uint32_t why, void *arg)
+{
+	struct server_conn *c = conn_of(arg);
+
+	(void)s, (void)why;
+	if (stream != c->stream)
+		return 0;
+	c->stream = 0;
+	c->whole = false;
+	buf_free(&c->reply);
+	return 0;
+}
+
+static int handle(struct server_conn *c)
+{
 	struct server_reply rp = {.body = BUF_INIT};
 
-	if (r->rq.len != r->length)
-		return MHD_NO;
-	r->rq.fingerprint = c->fingerprint;
-	r->rq.remote = c->remote;
-	r->rq.body = r->at;
-	r->rq.arg = c->server->o.arg;
-	c->busy = true; /* a handler may take longer than an idle connection lives */
-	r->route->handler(&r->rq, &rp);
-	return send_reply(mc, &rp);
+	c->rq.fingerprint = c->fingerprint;
+	c->rq.remote = c->remote;
+	c->rq.body = c->at;
+	c->rq.arg = c->server->o.arg;
+	c->route->handler(&c->rq, &rp);
+	return send_reply(c, &rp);
 }
 
-static enum MHD_Result on_request(void *cls, struct MHD_Connection *mc, const char *path,
-				  const char *method, const char *version, const char *data,
-				  size_t *n, void **ctx)
+/* The clock is looked at only when there was a wait: it is a system call on some machines. */
+static bool too_slow(struct server_conn *c)
 {
-	enum MHD_Result result;
+	uint64_t ms;
 
-	(void)cls, (void)version;
-	if (!*ctx)
-		return begin(mc, method, path, ctx);
-	if (*n == 0)
-		return handle(mc, *ctx);
-	result = take_body(*ctx, data, *n);
-	*n = 0;
-	return result;
+	if (!c->waited || c->stream == 0 || c->whole || c->answered)
+		return false;
+	c->waited = false;
+	ms = (fmt_mono_us() - c->started_us) / 1000;
+	if (ms < BODY_GRACE_MS || c->rq.len / BODY_RATE_MIN >= ms - BODY_GRACE_MS)
+		return false;
+	log_warn("connection from %s: the body comes too slowly", c->remote);
+	return true;
 }
 
-static void on_completed(void *cls, struct MHD_Connection *mc, void **ctx,
-			 enum MHD_RequestTerminationCode code)
+/* Nothing moves at the moment. -1: it is over. */
+static int rest(struct server_conn *c)
 {
-	struct request *r = *ctx;
-	struct server *s = cls;
+	const struct server *s = c->server;
+	bool between = c->stream == 0 && tls_unsent(c->http.tls) == 0;
+	unsigned ms = s->o.idle_s * 1000;
+	uint64_t now = c->end_us ? fmt_mono_us() : 0;
 
-	(void)mc, (void)code;
-	if (!r)
-		return;
-	r->conn->busy = false;
-	free(r);
-	*ctx = NULL;
-	pthread_mutex_lock(&s->lock);
-	s->requests--;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
+	if (c->end_us && now < c->end_us && (c->end_us - now) / 1000 < ms)
+		ms = (c->end_us - now) / 1000 + 1;
+	c->waited = true;
+	tls_set_stop(c->http.tls, between ? s->stop_fd : s->abort_fd);
+	return tls_wait(c->http.tls, ms) > 0 ? 0 : -1;
 }
 
-/* Finds our connection by its descriptor, which nobody else can have while libmicrohttpd keeps it
- * open: the end is told before it is closed. */
-static struct server_conn *find_conn(struct server *s, struct MHD_Connection *mc)
+static int step(struct server_conn *c)
 {
-	const union MHD_ConnectionInfo *i =
-		MHD_get_connection_info(mc, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct server_conn *c = s->conns;
+	int r = http_turn(&c->http);
 
-	while (c && (!i || c->http_fd != i->connect_fd))
-		c = c->next;
-	return c;
+	if (c->whole && !c->answered)
+		return handle(c) || r < 0 ? -1 : 0;
+	if (r < 0 || c->server->aborting || too_slow(c) ||
+	    (c->end_us && fmt_mono_us() >= c->end_us))
+		return -1;
+	return r > 0 ? 0 : rest(c);
 }
 
-static void on_connection(void *cls, struct MHD_Connection *mc, void **ctx,
-			  enum MHD_ConnectionNotificationCode code)
+static void set_callbacks(nghttp2_session_callbacks *cb)
 {
-	struct server *s = cls;
-	struct server_conn *c;
-
-	pthread_mutex_lock(&s->lock);
-	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*ctx = find_conn(s, mc);
-	} else if (*ctx) {
-		c = *ctx;
-		*ctx = NULL;
-		c->http_fd = -1;
-		server_unref(c);
-	}
-	pthread_mutex_unlock(&s->lock);
+	nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin);
+	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_sent);
+	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
 }
 
-static void on_log(void *cls, const char *format, va_list ap)
+int server_http(struct server_conn *c, struct tls *t, struct err *e)
 {
-	char text[512];
+	const struct server *s = c->server;
+	struct err why = ERR_INIT;
 
-	(void)cls;
-	vsnprintf(text, sizeof(text), format, ap);
-	text[strcspn(text, "\n")] = '\0';
-	log_debug("libmicrohttpd: %s", text);
-}
-
-int server_http_start(struct server *s, struct err *e)
-{
-	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
-			 MHD_USE_POLL | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
-	sigset_t old;
-
-	signals_block(&old);
-	s->http = MHD_start_daemon(
-		flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_LIMIT,
-		MHD_OPTION_CONNECTION_LIMIT, 2 * s->o.connections_max + 1, MHD_OPTION_END);
-	signals_restore(&old);
-	return s->http ? 0 : err_set(e, ERR_FAILED, "libmicrohttpd cannot be started");
+	if (http_init(&c->http, TLS_SERVER, t, set_callbacks, c, e) < 0)
+		return -1;
+	if (s->o.authorize(s->o.arg, c->fingerprint, &why) < 0)
+		limit_life(c);
+	while (step(c) == 0)
+		;
+	http_end(&c->http);
+	tls_set_stop(t, s->abort_fd);
+	tls_close(t, s->aborting ? 0 : LINGER_MS);
+	return 0;
 }

@@ -4,15 +4,10 @@
 #define SIGNALS_H
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "err.h"
 
 /* pthread_create() of a thread in which every signal is blocked. */
 int signals_thread(pthread_t *t, void *(*run)(void *), void *arg, struct err *e);
-
-/* For calls that start threads of their own: blocks all, and back. */
-void signals_block(sigset_t *old);
-void signals_restore(const sigset_t *old);
 
 #endif

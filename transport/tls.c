@@ -85,6 +85,7 @@ struct tls *tls_new(enum tls_side side, const struct tls_keys *k, int fd, int st
 		    struct err *e)
 {
 	_cleanup_(tls_freep) struct tls *t = xcalloc(1, sizeof(*t));
+	static const gnutls_datum_t h2 = {(unsigned char *)"h2", 2};
 	unsigned flags = GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS;
 	int r;
 
@@ -98,6 +99,8 @@ struct tls *tls_new(enum tls_side side, const struct tls_keys *k, int fd, int st
 		r = gnutls_priority_set(t->session, k->priority);
 	if (r >= 0)
 		r = gnutls_credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, k->cred);
+	if (r >= 0)
+		r = gnutls_alpn_set_protocols(t->session, &h2, 1, GNUTLS_ALPN_MANDATORY);
 	if (r < 0) {
 		err_set(e, ERR_FAILED, "TLS: %s", gnutls_strerror(r));
 		return NULL;
@@ -120,8 +123,6 @@ void tls_free(struct tls *t)
 		gnutls_deinit(t->session);
 	buf_free(&t->in);
 	buf_free(&t->out);
-	buf_free(&t->plain_in);
-	buf_free(&t->plain_out);
 	free(t);
 }
 
@@ -199,6 +200,17 @@ static int fill_handshake(struct tls *t, uint64_t deadline, struct err *e)
 	return 0;
 }
 
+/* GnuTLS refuses other protocols, but not a peer that names none. */
+static int check_protocol(const struct tls *t, struct err *e)
+{
+	gnutls_datum_t name;
+
+	if (gnutls_alpn_get_selected_protocol(t->session, &name) == 0)
+		return 0;
+	err_set(e, ERR_PEER, "the other side does not speak HTTP/2");
+	return err_hint(e, "is srsync of the same version on both hosts, and nothing in between?");
+}
+
 static int handshake_failed(struct tls *t, int r, struct err *e)
 {
 	if (r == GNUTLS_E_FATAL_ALERT_RECEIVED)
@@ -229,5 +241,5 @@ int tls_handshake(struct tls *t, unsigned ms, struct err *e)
 	r = take_fingerprint(t);
 	if (r < 0)
 		return err_set(e, ERR_PEER, "the other side's certificate: %s", gnutls_strerror(r));
-	return flush_handshake(t, deadline, e);
+	return flush_handshake(t, deadline, e) < 0 ? -1 : check_protocol(t, e);
 }

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* TLS 1.3 between two identities, over a connected TCP socket, with the plain bytes at one end of a
- * socket pair: the HTTP libraries above speak plain HTTP into the other end.
+/* TLS 1.3 between two identities, over a connected TCP socket. What it carries is HTTP/2 (http.h),
+ * and both sides say so in the handshake (ALPN, RFC 7301).
  *
- *   HTTP library <-> socket pair <-> tls_pump() <-> TCP <-> the peer's tls_pump() <-> ...
- *
- * Why not the libraries' own TLS: they pass every record of 16 KiB through several system calls of
- * their own; here half a MiB of records costs three. It also puts the check of the peer's key
- * before the first byte of HTTP, in either direction, and in one place. */
+ * After the handshake nothing here waits but tls_wait(): bytes come by tls_receive() and
+ * tls_decrypt(), and go by tls_encrypt() and tls_send(). */
 #ifndef TLS_H
 #define TLS_H
 
-#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "identity.h"
 
@@ -23,7 +21,7 @@ DEFINE_FREEP(tls_keys_free, struct tls_keys);
 
 enum tls_side { TLS_CLIENT, TLS_SERVER };
 
-/* One session; about 2 MiB of buffers. Used by one thread at a time. */
+/* One session; about 1.5 MiB of buffers. Used by one thread at a time. */
 struct tls;
 
 /* fd: a connected, non-blocking socket, which the session borrows. stop_fd: a descriptor that
@@ -40,23 +38,26 @@ const char *tls_fingerprint(const struct tls *t);
 /* From now on, another descriptor ends it. */
 void tls_set_stop(struct tls *t, int stop_fd);
 
-/* Lets more bytes wait in a local socket between a pump and an HTTP library: fewer, larger pieces.
- */
-void tls_widen(int fd);
-
-/* Plain bytes that a pump moves by one system call. Less costs where system calls are dear. */
+/* Plain bytes that are moved by one system call, which are dear on some machines. */
 #define TLS_CHUNK (512u << 10)
 
-struct tls_limits {
-	unsigned stall_ms; /* the peer takes none of our bytes for so long: given up; 0: never */
-	unsigned life_ms;  /* the pump ends after so long in any case; 0: no limit */
-	unsigned idle_ms;  /* nothing moved for so long, and not *busy: ended; 0: never */
-	const atomic_bool *busy; /* with idle_ms only */
-};
-
-/* Carries bytes both ways between plain_fd (borrowed, non-blocking) and the peer until either side
- * closes, what was already under way then being delivered; or until a limit or stop_fd. A
- * connection that was cut looks like one that was closed: HTTP's lengths tell the difference. */
-void tls_pump(struct tls *t, int plain_fd, const struct tls_limits *l);
+/* One recv(). 1: something came, if only the end; 0: nothing is there now; -1 with errno: the
+ * connection is broken. All that came before must have been decrypted. */
+int tls_receive(struct tls *t);
+/* The next plain bytes of what was received, at most those of one record, in *p until the next
+ * call. 0: no more of them; -1: the peer has ended the session, or it is broken. */
+ssize_t tls_decrypt(struct tls *t, const uint8_t **p);
+/* Encrypts n bytes into the session's memory, however many wait there: keep an eye on tls_unsent().
+ * -1: the session is broken. */
+int tls_encrypt(struct tls *t, const void *p, size_t n);
+size_t tls_unsent(const struct tls *t); /* encrypted bytes */
+/* One send() of them. 1: some went; 0: none; -1 with errno: the connection is broken. */
+int tls_send(struct tls *t);
+/* Until bytes can be received, or sent if some wait. 1: so it is; 0: not within ms; -1: stop. */
+int tls_wait(const struct tls *t, unsigned ms);
+/* Ends both directions, telling the peer if it listens. The socket stays open. First waits for at
+ * most ms, or until stop, for what was sent to reach the peer's kernel: closing a socket that has
+ * unread bytes destroys what is on its way. */
+void tls_close(struct tls *t, unsigned ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside of a TLS session: shared by tls.c and tls_pump.c, by nobody else. */
+/* Inside of a TLS session: shared by tls.c and tls_io.c, by nobody else. */
 #ifndef TLS_SESSION_H
 #define TLS_SESSION_H
 
@@ -23,19 +23,9 @@ struct tls {
 	size_t in_used;
 	struct buf out; /* records to the peer; the first out_sent bytes are gone */
 	size_t out_sent;
-	bool in_eof;         /* the peer sends no more */
-	struct buf plain_in; /* decrypted, for the plain side; plain_sent bytes are gone */
-	size_t plain_sent;
-	struct buf plain_out; /* from the plain side, to be encrypted */
+	bool in_eof;               /* the peer sends no more */
+	uint8_t plain[TLS_RECORD]; /* decrypted: stays in the processor's cache */
 	char fingerprint[IDENTITY_FINGERPRINT_SIZE];
 };
-
-/* One recv() into the empty in; end of stream sets in_eof. -1 with errno on a broken connection;
- * nothing there is not an error. */
-int tls_receive(struct tls *t);
-/* One send() of what out holds; when all of it went, out is empty. -1 with errno. */
-int tls_send(struct tls *t);
-/* The same for any buffer and socket. */
-int tls_send_buf(int fd, struct buf *b, size_t *sent);
 
 #endif
