@@ -320,12 +320,14 @@ void lvm_look_end(void)
 	buf_free(&look.said);
 }
 
+#define LVS                                                                                        \
+	"lvs", "-a", "--reportformat", "json", "--units", "b", "--nosuffix", "--binary", "-o",     \
+		fields
+
 int lvm_list(const char *vg, struct lvm_list *out, struct err *e)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	const char *const argv[] = {"lvs", "-a",         "--reportformat", "json", "--units",
-				    "b",   "--nosuffix", "--binary",       "-o",   fields,
-				    vg,    NULL};
+	const char *const argv[] = {LVS, vg, NULL};
 
 	*out = (struct lvm_list){NULL, 0};
 	if (look.on && vg && !strcmp(look.vg, vg))
@@ -338,6 +340,15 @@ int lvm_list(const char *vg, struct lvm_list *out, struct err *e)
 		buf_put(&look.said, b.data, b.len);
 	}
 	return lvm_parse(b.data, b.len, out, e);
+}
+
+int lvm_list_pinned(const char *vg, struct lvm_list *out, struct err *e)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	const char *const argv[] = {LVS, "--config", "global/prioritise_write_locks=0", vg, NULL};
+
+	*out = (struct lvm_list){NULL, 0};
+	return lvm_output(argv, &b, e) < 0 ? -1 : lvm_parse(b.data, b.len, out, e);
 }
 
 const struct lvm_lv *lvm_by_name(const struct lvm_list *l, const char *name)

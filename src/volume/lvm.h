@@ -52,6 +52,9 @@ void lvm_list_free(struct lvm_list *l);
 /* All volumes of a group (NULL: of all groups), hidden ones too. *out need not be initialised
  * before. */
 int lvm_list(const char *vg, struct lvm_list *out, struct err *e);
+/* The same for who holds lvm_pin() of the group. A common lvs would wait there for those who want
+ * to change the group, since these go first, and they wait for the pin. */
+int lvm_list_pinned(const char *vg, struct lvm_list *out, struct err *e);
 /* Between these two this thread asks lvs once for a group, however often lvm_list() is called: for
  * those who look at it together, and change nothing meanwhile. They do not nest. */
 void lvm_look_begin(void);

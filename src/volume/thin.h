@@ -86,9 +86,11 @@ int thin_is_current(struct thin *t, struct err *e);
 
 /* thin_slots.c */
 int thin_load(struct thin *t, struct err *e); /* asks LVM; 1: not a thin volume */
-/* After thin_load(), or by itself when what is known may be old: pins, and asks LVM again until
- * what it told is current. The descriptor. */
+/* After thin_load(), or by itself when what is known may be old: pins, and asks LVM again if what
+ * it told is not current. The descriptor. */
 int thin_load_pinned(struct thin *t, struct err *e);
+/* Pinned: asks LVM, and looks at all of the volume's devices. Their tokens are kept. */
+int thin_look_pinned(struct thin *t, struct err *e);
 int thin_prepare(struct volume *v, const char *const *tokens, unsigned n, unsigned keep,
 		 struct err *e);
 int thin_prepare_again(struct thin *t, struct err *e); /* for the cuts that it knows are held */

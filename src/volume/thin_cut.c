@@ -74,6 +74,16 @@ int thin_ready(struct volume *v, struct err *e)
 	return thin_prepare_again(t, e);
 }
 
+/* Between ready and the pin a command of LVM has come first. None can now: what is learnt stays
+ * true. */
+static int look_again(struct thin *t, struct err *e)
+{
+	if (thin_look_pinned(t, e) < 0)
+		return -1;
+	t->into = free_slot(t);
+	return t->into ? look(t, t->into, e) : 0;
+}
+
 /* From here to done LVM's lock is held: its commands would wait for us, and we for them. */
 int thin_allot(struct volume *v, struct err *e)
 {
@@ -89,6 +99,8 @@ int thin_allot(struct volume *v, struct err *e)
 	}
 	t->pin = thin_pin(t, e);
 	r = t->pin < 0 ? -1 : look(t, t->into, e);
+	if (r == 0)
+		r = look_again(t, e);
 	if (r == 0) {
 		err_set(e, ERR_BUSY, "somebody else is changing the pool %s/%s", t->vg, t->pool);
 		return err_hint(e, "wait until lvm and dmsetup commands have ended, then repeat");

@@ -9,7 +9,6 @@
 #include "tags.h"
 #include "thin.h"
 
-#define ATTEMPTS 3
 #define FRESH_US 2000000 /* from open to prepare */
 
 static bool is_slot(const struct lvm_lv *lv, const struct tags *tags, const char *pool_uuid)
@@ -107,15 +106,12 @@ static int load_head(struct thin *t, const struct lvm_list *l, const struct lvm_
 	return load_slots(t, l, pool->uuid, e);
 }
 
-int thin_load(struct thin *t, struct err *e)
+static int load(struct thin *t, const struct lvm_list *l, struct err *e)
 {
-	_cleanup_lvm_list_ struct lvm_list l = {NULL, 0};
-	const struct lvm_lv *head;
-
-	if (lvm_list(t->vg, &l, e) < 0)
-		return -1;
 	/* once known, it is found by its uuid: it may have been renamed */
-	head = t->v.uuid[0] ? lvm_by_uuid(&l, t->v.uuid) : lvm_by_name(&l, t->lv);
+	const struct lvm_lv *head =
+		t->v.uuid[0] ? lvm_by_uuid(l, t->v.uuid) : lvm_by_name(l, t->lv);
+
 	if (!head) {
 		err_set(e, ERR_FAILED, "there is no logical volume %s", t->v.name);
 		return err_hint(e, "see lvs %s", t->vg);
@@ -127,28 +123,14 @@ int thin_load(struct thin *t, struct err *e)
 	}
 	strcpy(t->v.uuid, head->uuid);
 	t->loaded_us = fmt_mono_us();
-	return load_head(t, &l, head, e);
+	return load_head(t, l, head, e);
 }
 
-int thin_load_pinned(struct thin *t, struct err *e)
+int thin_load(struct thin *t, struct err *e)
 {
-	for (unsigned i = 0; i < ATTEMPTS; i++) {
-		_cleanup_close_ int pin = -1;
-		int r;
+	_cleanup_lvm_list_ struct lvm_list l = {NULL, 0};
 
-		if (i > 0 && thin_load(t, e) != 0)
-			return -1;
-		pin = thin_pin(t, e);
-		r = pin < 0 ? -1 : thin_is_current(t, e);
-		if (r != 0)
-			return r < 0 ? -1 : take_fd(&pin);
-	}
-	err_set(e, ERR_FAILED, "LVM and the metadata of pool %s/%s disagree on its transaction id",
-		t->vg, t->pool);
-	return err_hint(e,
-			"one of them was restored or repaired: see lvs -o+transaction_id %s/%s and "
-			"dmsetup status",
-			t->vg, t->pool);
+	return lvm_list(t->vg, &l, e) < 0 ? -1 : load(t, &l, e);
 }
 
 /* All of the volume's devices in one look. */
@@ -165,6 +147,41 @@ static int look(struct thin *t, struct thin_dev *head, struct err *e)
 		t->slot[i].seen = dev[i];
 	*head = dev[t->slots];
 	return 0;
+}
+
+static int load_pinned(struct thin *t, struct err *e)
+{
+	_cleanup_lvm_list_ struct lvm_list l = {NULL, 0};
+	int r;
+
+	if (lvm_list_pinned(t->vg, &l, e) < 0 || load(t, &l, e) != 0)
+		return -1;
+	r = thin_is_current(t, e);
+	if (r != 0)
+		return r < 0 ? -1 : 0;
+	err_set(e, ERR_FAILED, "LVM and the metadata of pool %s/%s disagree on its transaction id",
+		t->vg, t->pool);
+	return err_hint(e,
+			"one of them was restored or repaired: see lvs -o+transaction_id %s/%s and "
+			"dmsetup status",
+			t->vg, t->pool);
+}
+
+int thin_load_pinned(struct thin *t, struct err *e)
+{
+	_cleanup_close_ int pin = thin_pin(t, e);
+	int r = pin < 0 ? -1 : thin_is_current(t, e);
+
+	if (r < 0 || (r == 0 && load_pinned(t, e) < 0))
+		return -1;
+	return take_fd(&pin);
+}
+
+int thin_look_pinned(struct thin *t, struct err *e)
+{
+	struct thin_dev head;
+
+	return load_pinned(t, e) < 0 ? -1 : look(t, &head, e);
 }
 
 int thin_slot_empty(struct thin *t, struct thin_slot *s, struct err *e)
