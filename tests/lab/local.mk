@@ -23,6 +23,7 @@ LAB_SELF = \
 	tests/lab/loss.lab \
 	tests/lab/native.lab \
 	tests/lab/units.lab \
+	tests/lab/era-boot.lab \
 	tests/lab/status.sh \
 	tests/lab/disks.sh \
 	tests/lab/guests.sh
