@@ -49,11 +49,6 @@ int redo_create(struct session *s, const struct manifest *m, const uint8_t *dige
 	return s->spool ? io_sync_dir_of(session_file(s, "spool").s, e) : -1;
 }
 
-int redo_drop(const struct session *s, struct err *e)
-{
-	return redo_place_drop(s, e);
-}
-
 bool redo_may_give_up(struct session *s)
 {
 	struct err why = ERR_INIT;

@@ -31,7 +31,6 @@
 int redo_resume(struct session *s, const struct manifest *m, const uint8_t *digest, struct err *e);
 /* A new, empty one, if there is room for the whole cut. */
 int redo_create(struct session *s, const struct manifest *m, const uint8_t *digest, struct err *e);
-int redo_drop(const struct session *s, struct err *e); /* removes it; while s->spool is NULL */
 /* Of a segment whose volume is spooled. 1: durable already, nothing more to do for it. */
 int redo_put(struct session *s, const struct segment *seg, const void *frame, size_t len,
 	     struct err *e);

@@ -20,7 +20,7 @@ struct spool *redo_place_open(const struct session *s, const uint8_t *digest, st
 /* Is there room in it for what is missing? */
 int redo_place_room(const struct session *s, const struct spool *spool, const struct manifest *m,
 		    uint64_t bytes, struct err *e);
-/* Removes it, whatever it is of. A log volume that is away is an error. */
+/* Removes it, whatever it is of; while s->spool is NULL. A log volume that is away is an error. */
 int redo_place_drop(const struct session *s, struct err *e);
 
 /* 0: it can be opened, or is lost for good; -1: what it lies on is away for now. */

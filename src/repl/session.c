@@ -7,6 +7,7 @@
 #include "js.h"
 #include "log.h"
 #include "redo.h"
+#include "redo_place.h"
 #include "session.h"
 
 struct host_path session_file(const struct session *s, const char *file)
@@ -236,7 +237,7 @@ int session_forget_cut(struct session *s, struct err *e)
 	/* the manifest goes first: without it the rest means nothing */
 	if (unlink(manifest.s) < 0 && errno != ENOENT)
 		return err_sys(e, "remove %s", manifest.s);
-	if (redo_drop(s, e) < 0 || io_remove_tree(rest.s, e) < 0)
+	if (redo_place_drop(s, e) < 0 || io_remove_tree(rest.s, e) < 0)
 		return -1;
 	/* it must not come back after a power loss, beside a head that has been brought back */
 	return io_sync_dir_of(rest.s, e);

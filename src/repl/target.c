@@ -258,7 +258,7 @@ int target_remove(const struct host *h, const struct partnership *p, bool force,
 	for (unsigned i = 0; i < p->volumes; i++)
 		if (drop_one(p, i, force, e) < 0)
 			return -1;
-	if (redo_drop(&(struct session){.host = h, .p = (struct partnership *)p}, e) < 0) {
+	if (redo_place_drop(&(struct session){.host = h, .p = (struct partnership *)p}, e) < 0) {
 		if (!force)
 			return -1;
 		log_err(LOG_LEVEL_WARN, e);
