@@ -14,7 +14,7 @@
 #include "stop.h"
 
 #define FINISH_MS       3000 /* little is finished by then, the rest goes on beside */
-#define CONNECTIONS_MAX 16   /* each may hold one segment: bounds the memory */
+#define CONNECTIONS_MAX 24   /* each may hold one segment and 0.5 MiB: bounds the memory */
 
 static void tell_systemd(const char *words)
 {

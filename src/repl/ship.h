@@ -12,7 +12,7 @@
 #include "source.h"
 #include "sync.h"
 
-#define SHIP_STREAMS    3      /* connections at most, each with one segment in flight */
+#define SHIP_STREAMS    5      /* connections at most, each with one segment in flight */
 #define SHIP_ANSWER_MS  300000 /* a begin or commit may wait for LVM and for flushes */
 #define SHIP_SEGMENT_MS 180000 /* a full destination pool holds writes for 60 s */
 
