@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "aio.h"
+#include "fmt.h"
 #include "log.h"
 #include "server_state.h"
 #include "signals.h"
@@ -15,6 +16,7 @@
 #define BACKLOG         128
 #define HANDSHAKE_MS    10000
 #define STOP_REPLIES_MS 10000
+#define FULL_SAID_MS    60000 /* not more often */
 
 static void addrinfo_free(struct addrinfo **a)
 {
@@ -154,6 +156,11 @@ static bool has_room(struct server *s)
 	pthread_mutex_lock(&s->lock);
 	room = s->conns < s->o.connections_max;
 	pthread_mutex_unlock(&s->lock);
+	if (!room && fmt_mono_us() >= s->say_full_us) {
+		log_warn("all %u connections are in use: further ones wait until one ends",
+			 s->o.connections_max);
+		s->say_full_us = fmt_mono_us() + FULL_SAID_MS * 1000ULL;
+	}
 	return room;
 }
 

@@ -51,6 +51,7 @@ struct server {
 	int wake_fd;  /* eventfd: a connection has ended */
 	uint16_t port;
 	pthread_t accept_thread;
+	uint64_t say_full_us;           /* of that thread: when it may say so again */
 	atomic_bool stopping, aborting; /* what the two eventfds say, for those that do not wait */
 
 	pthread_mutex_t lock; /* of conns */

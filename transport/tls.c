@@ -173,8 +173,11 @@ static int wait_socket(struct tls *t, short events, uint64_t deadline, struct er
 
 	if (r < 0) /* a signal: the caller comes again */
 		return 0;
-	if (r == 0)
-		return err_set(e, ERR_PEER, "the TLS handshake timed out");
+	if (r == 0) {
+		err_set(e, ERR_PEER, "the TLS handshake timed out");
+		return err_hint(e, "see the log of srsync serve there: it may have no connection "
+				   "free for another peer");
+	}
 	if (p[1].revents)
 		return err_set(e, ERR_FAILED, "cancelled");
 	return 0;

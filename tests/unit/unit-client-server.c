@@ -274,12 +274,18 @@ END_TEST
 
 START_TEST(full_house)
 {
-	_cleanup_(client_freep) struct client *c = NULL, *later = NULL;
+	struct client_peer p = {address, host_b->fingerprint, 300, 0};
+	_cleanup_(client_freep) struct client *c = NULL, *later = NULL, *hasty = NULL;
 	double start;
 
 	serve(1, 1);
 	c = client_as(host_a, address, 0);
 	later = client_as(host_a, address, 0);
+	hasty = client_new(&p, host_a, &e);
+	ck_assert_int_eq(call(c, "GET", "/bytes/1", NULL, 0), 200);
+	ck_assert_int_eq(call(hasty, "GET", "/bytes/1", NULL, 0), -1);
+	ck_assert_ptr_nonnull(strstr(e.text, "timed out"));
+	ck_assert_ptr_nonnull(strstr(e.hint, "no connection free"));
 	ck_assert_int_eq(call(c, "GET", "/bytes/1", NULL, 0), 200);
 	start = now();
 	/* gets its turn when the idle one has been closed */
