@@ -32,10 +32,14 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "fmt.h"
 #include "thin.h"
 
 #define DATA_REFUSE_PERCENT 95.0
+#define BUSY_MS             5000
+#define BUSY_POLL_MS        5
 #define PIN_MS              10000
 
 void thin_token_print(const struct thin_slot *s, char out[static VOLUME_TOKEN_MAX])
@@ -146,18 +150,33 @@ int thin_message(struct thin *t, struct err *e, const char *fmt, ...)
 {
 	char text[128];
 	va_list ap;
+	int cause;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (dmdev_message(t->pool_dm_uuid, text, e) == 0)
 		return 0;
-	if (errno == EBUSY)
+	cause = errno;
+	if (cause == EBUSY)
 		err_hint(
 			e,
 			"somebody has activated or opened it: see lvs -o name,thin_id,lv_active %s",
 			t->vg);
-	return err_wrap(e, "pool %s/%s", t->vg, t->pool);
+	err_wrap(e, "pool %s/%s", t->vg, t->pool);
+	errno = cause;
+	return -1;
+}
+
+int thin_delete(struct thin *t, uint32_t id, struct err *e)
+{
+	uint64_t end = fmt_mono_us() + BUSY_MS * 1000ULL;
+	int r;
+
+	while ((r = thin_message(t, e, "delete %" PRIu32, id)) < 0 && errno == EBUSY &&
+	       fmt_mono_us() < end)
+		usleep(BUSY_POLL_MS * 1000);
+	return r;
 }
 
 int thin_pin(struct thin *t, struct err *e)

@@ -79,6 +79,9 @@ int thin_commit(struct thin *t, struct err *e); /* all done so far is in the met
 int thin_find(struct thin *t, struct thin_dev *dev, unsigned n, struct err *e);
 __attribute__((format(printf, 3, 4))) int thin_message(struct thin *t, struct err *e,
 						       const char *fmt, ...);
+/* The pool refuses while a device of it is there, and the kernel removes those that we have read
+ * (deferred removal) some time after they were closed: waits for that. */
+int thin_delete(struct thin *t, uint32_t id, struct err *e);
 /* LVM's lock of the group, held shared: the descriptor. 1 from thin_is_current(): LVM has made and
  * removed nothing in the pool since it was asked, so that the ids it told are still ours. */
 int thin_pin(struct thin *t, struct err *e);

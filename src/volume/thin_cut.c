@@ -110,7 +110,7 @@ int thin_allot(struct volume *v, struct err *e)
 	dmcall_message(&t->snap, t->pool_dm_uuid, "create_snap %" PRIu32 " %" PRIu32,
 		       t->into->seen.id, t->id);
 	t->emptied = true;
-	return thin_message(t, e, "delete %" PRIu32, t->into->seen.id);
+	return thin_delete(t, t->into->seen.id, e);
 }
 
 int thin_thaw_words(struct volume *v, char *out, size_t size, struct err *e)

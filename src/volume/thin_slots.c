@@ -188,7 +188,7 @@ int thin_slot_empty(struct thin *t, struct thin_slot *s, struct err *e)
 {
 	if (thin_commit(t, e) < 0 || thin_find(t, &s->seen, 1, e) < 0)
 		return -1;
-	if (s->seen.present && thin_message(t, e, "delete %" PRIu32, s->seen.id) < 0)
+	if (s->seen.present && thin_delete(t, s->seen.id, e) < 0)
 		return err_wrap(e, "empty the slot %s/%s", t->vg, s->name);
 	fault("release.deleted"); /* no device behind the slot: prepare makes one */
 	if (thin_message(t, e, "create_thin %" PRIu32, s->seen.id) < 0)

@@ -240,7 +240,7 @@ static int replace_head(struct thin *t, const struct thin_dev *cut, struct err *
 
 	if (thin_find(t, &head, 1, e) < 0)
 		return -1;
-	if (head.present && thin_message(t, e, "delete %" PRIu32, t->id) < 0)
+	if (head.present && thin_delete(t, t->id, e) < 0)
 		return -1;
 	fault("rewind.deleted");
 	if (thin_message(t, e, "create_snap %" PRIu32 " %" PRIu32, t->id, cut->id) < 0)
