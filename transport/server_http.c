@@ -266,6 +266,8 @@ static int handle(struct server_conn *c)
 {
 	struct server_reply rp = {.body = BUF_INIT};
 
+	if (c->rq.len != c->length) /* libnghttp2 sees to it, too */
+		return -1;
 	c->rq.fingerprint = c->fingerprint;
 	c->rq.remote = c->remote;
 	c->rq.body = c->at;
@@ -339,6 +341,6 @@ int server_http(struct server_conn *c, struct tls *t, struct err *e)
 		;
 	http_end(&c->http);
 	tls_set_stop(t, s->abort_fd);
-	tls_close(t, s->aborting ? 0 : LINGER_MS);
+	tls_close(t, s->aborting || c->end_us ? 0 : LINGER_MS); /* a stranger has had his time */
 	return 0;
 }

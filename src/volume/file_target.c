@@ -100,7 +100,8 @@ static int check_unchanged(struct file *f, int head, const char *committed, stru
 
 /* Where one page of a shared extent is written, XFS allocates 128 KiB and gives the rest back at
  * once, which costs scattered pages more than all else. While we write, it allocates what is
- * written; what its owner has set for the file himself stays. */
+ * written; what its owner has set for the file himself stays, unless it is this very value, which a
+ * process that was killed may have left. */
 static void allocate_exactly(int fd, bool on)
 {
 	struct statfs fs;
